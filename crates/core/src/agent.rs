@@ -1,0 +1,2 @@
+//! The agent: leases and obedience, sans IO.
+pub mod io;

@@ -1,0 +1,2 @@
+//! The coordinator: follower and leader in one, sans IO.
+pub mod io;

@@ -1,0 +1,27 @@
+//! The core of Interrex: heartbeats become silence, silence of a majority becomes an event, and an
+//! event becomes a role. Coordinators and agents, whole, as functions of their inputs.
+//!
+//! Deliberately absent: clocks, network, disk, wire, randomness, hashing. The shells are in the
+//! crates `coordinator` and `agent`; the simulator (`sim`) drives the same code in virtual time.
+pub mod agent;
+mod command;
+pub mod coordinator;
+mod decision;
+mod entry;
+mod event;
+mod evidence;
+pub mod fleet;
+mod ids;
+mod message;
+pub mod name;
+pub mod numbers;
+mod time;
+
+pub use command::*;
+pub use decision::*;
+pub use entry::*;
+pub use event::*;
+pub use evidence::*;
+pub use ids::*;
+pub use message::*;
+pub use time::*;
