@@ -1,43 +1,31 @@
-//! All that goes into an agent's core, and all that comes out.
+//! All that goes into an agent's core, and all that comes out. The shell moves bytes, reads clocks
+//! and runs the driver; the simulator does the same in virtual time.
 use std::time::Duration;
 
 use crate::{
-    Ack, AgentBoot, BootTime, ConfigHash, DutyStatus, EndedTenure, Epoch, Heartbeat, RecorderId,
+    Ack, AgentBoot, BootTime, ConfigHash, Duty, EndedTenure, Epoch, Heartbeat, RecorderId,
     ServerId, Wall,
 };
 
-/// One of the coordinators' addresses in the agent's own configuration, by position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint(pub u32);
-
 /// Who this agent is; fixed for one life of its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
 pub struct AgentIdentity {
+    /// Its server.
     pub server: ServerId,
-    /// Drawn at random.
+    /// Drawn at random for this process.
     pub boot: AgentBoot,
-    /// Of the previous process on this disk.
+    /// The boot of the previous process on this disk (A8).
     pub follows: Option<AgentBoot>,
-    /// How many coordinators it dials.
-    pub endpoints: u32,
-    /// What it last recorded, from its disk (A9, WS-11).
-    pub last_known: Vec<LastKnown>,
-    /// How long a starting agent waits for a majority before it records from `last_known`.
+    /// The last [`AgentOutput::Remember`] of the previous process, if any (A9).
+    pub last_good: Vec<Duty>,
+    /// How many addresses of coordinators are configured: links 0 to this, exclusive.
+    pub links: u32,
+    /// A9, WS-11: a starting agent waits this long for a majority before it records from its last
+    /// good configuration. [`super::CONNECTION_TIMEOUT`] where nothing is set.
     pub connection_timeout: Duration,
 }
 
-/// A duty kept on the agent's disk: enough to record by, never enough to act by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
-pub struct LastKnown {
-    pub recorder: RecorderId,
-    pub epoch: Epoch,
-    pub channels: u32,
-    pub config: ConfigHash,
-}
-
-/// What the shell reads once for each input: A4's clock, and the wall clock for people.
+/// What an agent's shell reads once for each input (A4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each type says what it holds")]
 pub struct AgentMoment {
@@ -45,79 +33,128 @@ pub struct AgentMoment {
     pub wall: Wall,
 }
 
+/// One configured address of a coordinator, by its place in the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link(pub u32);
+
+/// One connection of a link. A link has two while a new one is not acknowledged yet (A3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Connection {
+    /// Where to.
+    pub link: Link,
+    /// Counts the connections of that link, from one.
+    pub attempt: u64,
+}
+
 /// Something that happened to this agent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentInput {
-    /// A coordinator acknowledged a heartbeat, or pushed.
+    /// Time passed; at least every 10 ms.
+    Step {
+        /// Any number: jitter of beats and back-off is drawn from it. The core has no dice.
+        dice: u32,
+    },
+    /// The connection stands: what is sent next goes over it, too.
+    Opened(Connection),
+    /// The connection could not be made, or is over.
+    Closed(Connection),
+    /// A coordinator answered, over that connection.
     Ack {
-        /// On whose connection it came.
-        from: Endpoint,
-        /// What it said.
+        /// Which need not be the newest one.
+        via: Connection,
+        /// Of our cluster and generation: the shell has looked.
         ack: Ack,
     },
-    /// Time passed: at most 10 ms after the last one.
-    Step {
-        /// Of the next interval, in per mille from -100 to 100: drawn by the shell (jitter).
-        jitter: i32,
-    },
-    /// What the driver says of all that it runs. Whenever it changes, and before each heartbeat.
-    Status(Vec<DutyStatus>),
-    /// What the driver found on its disk, in answer to [`AgentOutput::FindEnds`].
-    Ends(Vec<EndedTenure>),
+    /// What the driver is doing, complete: what it does not name it does not do.
+    Status(Vec<DriverStatus>),
+    /// Answers [`AgentOutput::FindEnds`], for those tenures that the driver has stopped recording.
+    Ended(Vec<EndedTenure>),
+}
+
+/// What the driver says of one recorder and epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriverStatus {
+    /// Of which recorder.
+    pub recorder: RecorderId,
+    /// Under which epoch it writes.
+    pub epoch: Epoch,
+    /// The configuration that it has applied.
+    pub config: ConfigHash,
+    /// Channels that record durably.
+    pub recording: u32,
+    /// Of how many.
+    pub channels: u32,
+    /// As in [`crate::DutyStatus`].
+    pub first_ms: Option<u64>,
+    /// As in [`crate::DutyStatus`].
+    pub last_ms: Option<u64>,
+    /// The distance of two ticks; 0 if unknown.
+    pub tick_ms: u32,
+    /// The configuration is applied, and each channel that can be opened is open.
+    pub prepared: bool,
+    /// It cannot do this.
+    pub failed: bool,
+}
+
+/// What the driver should be doing for one recorder, level-triggered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// For which recorder.
+    pub recorder: RecorderId,
+    /// Under which epoch material is written.
+    pub epoch: Epoch,
+    /// `ch-1` to `ch-N`.
+    pub channels: u32,
+    /// The configuration to apply.
+    pub config: ConfigHash,
+    /// Whether logical addresses are to be held. Ends by itself at `lease_end`, whoever sleeps.
+    pub acting: bool,
+    /// The newest lease end known of this tenure, perhaps past; what is written later is unfenced
+    /// (A7).
+    pub lease_end: Option<BootTime>,
+}
+
+/// What an outside witness should read of (CONTRACT, `journal.jsonl`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// It begins to act: the lease runs, the assignment says so (A1).
+    Acts,
+    /// The lease of a tenure in which it acted is over.
+    LeaseEnds,
+    /// It gives up its addresses.
+    DropsAddresses,
+    /// It has been ordered to release, and has: never again in this epoch.
+    Releases,
 }
 
 /// Something that this agent wants done. In order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentOutput {
-    /// To every coordinator.
+    /// To every coordinator, over every connection that is open.
     Beat(Heartbeat),
-    /// No answer for too long (A3): open another connection, keep the old one until it answers.
-    Reconnect(Endpoint),
-    /// All that the driver must run from now on; what is not named it stops.
-    Run(Vec<Wish>),
-    /// Look on the disk where these tenures ended; answer with [`AgentInput::Ends`].
+    /// Open it; the attempt may take h at most (I3).
+    Connect(Connection),
+    /// Give it up.
+    Close(Connection),
+    /// All that the driver should be doing; what is not named is to be stopped (A2).
+    Wishes(Vec<Wish>),
+    /// For the journal. Comes before the beat that tells of it.
+    Did {
+        /// What.
+        deed: Deed,
+        /// For which recorder.
+        recorder: RecorderId,
+        /// In which epoch.
+        epoch: Epoch,
+        /// The newest lease end known of that tenure.
+        lease_end: Option<BootTime>,
+    },
+    /// Where do these tenures end on this disk? Asked again until [`AgentInput::Ended`] names them.
     FindEnds(Vec<(RecorderId, Epoch)>),
-    /// Keep this on disk for the next start.
-    Remember(Vec<LastKnown>),
-    /// One line of `journal.jsonl`.
-    Journal(Journal),
-    /// A majority acknowledged a heartbeat for the first time.
+    /// Keep this durably, in place of what was kept before: the last good configuration (A9).
+    Remember(Vec<Duty>),
+    /// For the first time, a majority of voters has acknowledged a beat of this boot.
     Ready,
-}
-
-/// What the driver must run for one recorder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
-pub struct Wish {
-    pub recorder: RecorderId,
-    pub epoch: Epoch,
-    pub channels: u32,
-    pub config: ConfigHash,
-    /// Hold the logical addresses: only while the lease runs.
-    pub act: bool,
-    /// Given up acting for good in this epoch (a release was ordered).
-    pub released: bool,
-    /// The end of the newest lease of this tenure; segments written past it are unfenced (A7).
-    pub lease_end: Option<BootTime>,
-}
-
-/// What the outside witness reads (CONTRACT, files of an agent). Segments are journalled by the
-/// driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
-pub struct Journal {
-    pub recorder: RecorderId,
-    pub epoch: Epoch,
-    pub what: JournalEvent,
-    pub lease_end: Option<BootTime>,
-}
-
-/// What happened to a duty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as in CONTRACT")]
-pub enum JournalEvent {
-    Act,
-    Release,
-    LeaseEnd,
-    DropAddresses,
+    /// No majority was reached in time: records from the last good configuration (A9, WS-11).
+    Alone,
 }
