@@ -1,5 +1,6 @@
 //! The style, as far as a program can check it: boundaries, file and function shapes, headers,
 //! links. Reads the working tree; runs nothing.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
