@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Everything that crosses a border or lasts, as bytes: the generated messages and services, one
+//! conversion per file between them and the core's types, and the segments of the history.
+//!
+//! Deliberately absent: files, sockets, clocks. Bytes in, bytes out.
+
+/// Messages, clients and servers, generated from `proto/interrex/v1`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::wildcard_enum_match_arm,
+    reason = "generated; the proto files hold the words"
+)]
+pub mod pb {
+    tonic::include_proto!("interrex.v1");
+}
+
+/// Every proto file, compiled: for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/interrex.bin"));
