@@ -30,7 +30,7 @@ fn files(ending: &str) -> BTreeMap<String, String> {
     }
     let mut found = BTreeMap::new();
     walk(&root(), ending, &mut found);
-    assert!(found.len() > 3, "nothing to look at");
+    assert!(!found.is_empty(), "nothing to look at");
     found
 }
 
