@@ -1,8 +1,11 @@
 //! All that goes into a coordinator's core, and all that comes out. The shell moves bytes and
 //! reads clocks; the simulator does the same with virtual ones.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::{
-    Ack, Answer, Boot, CoordinatorId, Decision, Entry, FailoverId, Heartbeat, Level, LogIndex,
-    OperationId, Refused, Report, Request, Revision, ServerId, Tick,
+    Ack, AgentBoot, Answer, Boot, CoordinatorId, Decision, Entry, FailoverId, Heartbeat, Level,
+    LogIndex, OperationId, Refused, Report, Request, Revision, ServerId, Tick,
 };
 
 /// Who this coordinator is; fixed for one life of its process.
@@ -128,4 +131,31 @@ pub struct Judged {
     /// Kinds of its events, as CONTRACT names them; or why it was refused.
     pub outcome: Result<Vec<&'static str>, Refused>,
     pub failover: Option<FailoverId>,
+}
+
+/// Something that people should look at. Volatile: gone when it is over, and with the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// Some coordinators miss the server, but no majority does, for more than half its timeout
+    /// (D1). Told by the leader. Look at the network between them and the server.
+    SplitView {
+        /// The server that is half missed.
+        server: ServerId,
+        /// Who misses it.
+        missed_by: BTreeSet<CoordinatorId>,
+    },
+    /// Two processes speak for one server (A8). Neither gets grants. Stop one of them.
+    DuplicateIdentity {
+        /// The server that both claim to be.
+        server: ServerId,
+        /// The one that was heard first, and came back, and the one that replaced it.
+        boots: [AgentBoot; 2],
+    },
+    /// A voter's wall clock is this far off the voters' median (T1). Told by the leader. Set it.
+    ClockSkew {
+        /// Whose clock it is.
+        coordinator: CoordinatorId,
+        /// How far, either way.
+        off: Duration,
+    },
 }
