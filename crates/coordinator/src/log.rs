@@ -31,10 +31,7 @@ pub struct Opened {
 
 /// Opens both and makes them agree. Every entry of the history goes through `fold`, in order, once:
 /// that is the whole state (`State::enter`). A folder is opened once in a process.
-pub fn open(
-    folder: &Folder,
-    fold: &mut dyn FnMut(LogIndex, Entry),
-) -> Result<Opened, FolderError> {
+pub fn open(folder: &Folder, fold: &mut dyn FnMut(LogIndex, Entry)) -> Result<Opened, FolderError> {
     let _ = (folder, fold);
     Err(FolderError::disk("open the log", &std::io::ErrorKind::Unsupported.into()))
 }

@@ -85,7 +85,9 @@ impl FolderError {
                 "keep the folder for inspection, check the disk, and bring this member back with \
                  an empty folder and a new place in the cluster: `interrex member add`"
             }
-            Self::Disk { .. } => "check the disk, its mount and the folder's rights, then start again",
+            Self::Disk { .. } => {
+                "check the disk, its mount and the folder's rights, then start again"
+            }
             Self::Full { .. } => "make space in the file system, then start again",
         }
     }

@@ -80,8 +80,7 @@ impl NodeIdentity {
             let StoredFounder { name: text, address, confirmed } = founder;
             Ok(Founder { name: name(&text)?, address, confirmed })
         };
-        let cluster =
-            u128::from_str_radix(&stored.cluster, 16).map_err(|e| bad(e.to_string()))?;
+        let cluster = u128::from_str_radix(&stored.cluster, 16).map_err(|e| bad(e.to_string()))?;
         Ok(Self {
             name: name(&stored.name)?,
             id: CoordinatorId(stored.id),

@@ -175,16 +175,16 @@ impl From<&Membership> for MembershipRecord {
     }
 }
 
-impl TryFrom<MembershipRecord> for Membership {
-    type Error = BadRecord;
-
-    fn try_from(record: MembershipRecord) -> Result<Self, BadRecord> {
-        if record.voters.is_empty() {
+impl MembershipRecord {
+    /// For openraft, which refuses a membership with an empty set of voters.
+    pub fn membership(self) -> Result<Membership, BadRecord> {
+        if self.voters.is_empty() {
             return Ok(Membership::default());
         }
-        let node = |(id, NodeRecord { name, addr, cluster })| (id, MemberNode { name, addr, cluster });
-        let nodes: BTreeMap<u64, MemberNode> = record.nodes.into_iter().map(node).collect();
-        Membership::new(record.voters, nodes).map_err(|e| BadRecord::Membership(e.to_string()))
+        let node =
+            |(id, NodeRecord { name, addr, cluster })| (id, MemberNode { name, addr, cluster });
+        let nodes: BTreeMap<u64, MemberNode> = self.nodes.into_iter().map(node).collect();
+        Membership::new(self.voters, nodes).map_err(|e| BadRecord::Membership(e.to_string()))
     }
 }
 
@@ -202,18 +202,17 @@ impl From<&RaftEntry> for EntryRecord {
     }
 }
 
-impl TryFrom<EntryRecord> for RaftEntry {
-    type Error = BadRecord;
-
-    fn try_from(record: EntryRecord) -> Result<Self, BadRecord> {
-        let payload = match record.body {
+impl EntryRecord {
+    /// For openraft.
+    pub fn entry(self) -> Result<RaftEntry, BadRecord> {
+        let payload = match self.body {
             BodyRecord::Blank => EntryPayload::Blank,
             BodyRecord::Decision { bytes, people } => {
                 let people = people.into_iter().map(Person::from).collect();
                 EntryPayload::Normal(Proposal { bytes, people })
             }
-            BodyRecord::Members(members) => EntryPayload::Membership(members.try_into()?),
+            BodyRecord::Members(members) => EntryPayload::Membership(members.membership()?),
         };
-        Ok(RaftEntry { log_id: record.id.into(), payload })
+        Ok(RaftEntry { log_id: self.id.into(), payload })
     }
 }
