@@ -153,3 +153,85 @@ pub enum Subject {
     /// One server, and what it holds or is home of.
     Server(ServerId),
 }
+
+impl Event {
+    /// As CONTRACT names it. A move is named by its why; a return is a failover to the holder.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FleetApplied { .. } => "fleet_applied",
+            Self::ServerSeen { .. } => "server_seen",
+            Self::HeartbeatExpired { .. } => "heartbeat_expired",
+            Self::HeartbeatRestored { .. } => "heartbeat_restored",
+            Self::MoveWithheld { .. } => "move_withheld",
+            Self::FailoverQueued { .. } => "failover_queued",
+            Self::HandoverPlanned { .. } => "handover_planned",
+            Self::HandoverReady { .. } => "handover_ready",
+            Self::HandoverAbandoned { .. } => "handover_abandoned",
+            Self::ReleaseOrdered { .. } => "release_ordered",
+            Self::Moved { why, .. } => match why {
+                Why::Failover | Why::Return => "failed_over",
+                Why::Failback => "failed_back",
+                Why::Switchover => "switched_over",
+                Why::Replacement => "replaced",
+            },
+            Self::TookOver { .. } => "took_over",
+            Self::TakeoverFailed { .. } => "takeover_failed",
+            Self::TenureEnded { .. } => "tenure_ended",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Noted { .. } => "noted",
+            Self::LevelRaised { .. } => "level_raised",
+            Self::LongestTimeoutLowered { .. } => "longest_timeout_lowered",
+        }
+    }
+
+    /// The entry of the failover log that it opens or goes on with.
+    pub fn failover(&self) -> Option<FailoverId> {
+        match self {
+            Self::FailoverQueued { failover, .. }
+            | Self::HandoverPlanned { failover, .. }
+            | Self::Moved { failover, .. } => Some(*failover),
+            Self::FleetApplied { .. }
+            | Self::ServerSeen { .. }
+            | Self::HeartbeatExpired { .. }
+            | Self::HeartbeatRestored { .. }
+            | Self::MoveWithheld { .. }
+            | Self::HandoverReady { .. }
+            | Self::HandoverAbandoned { .. }
+            | Self::ReleaseOrdered { .. }
+            | Self::TookOver { .. }
+            | Self::TakeoverFailed { .. }
+            | Self::TenureEnded { .. }
+            | Self::Paused { .. }
+            | Self::Resumed { .. }
+            | Self::Noted { .. }
+            | Self::LevelRaised { .. }
+            | Self::LongestTimeoutLowered { .. } => None,
+        }
+    }
+
+    /// The level that brought it (U2). A level never changes what an older one meant.
+    pub fn since(&self) -> Level {
+        match self {
+            Self::FleetApplied { .. }
+            | Self::ServerSeen { .. }
+            | Self::HeartbeatExpired { .. }
+            | Self::HeartbeatRestored { .. }
+            | Self::MoveWithheld { .. }
+            | Self::FailoverQueued { .. }
+            | Self::HandoverPlanned { .. }
+            | Self::HandoverReady { .. }
+            | Self::HandoverAbandoned { .. }
+            | Self::ReleaseOrdered { .. }
+            | Self::Moved { .. }
+            | Self::TookOver { .. }
+            | Self::TakeoverFailed { .. }
+            | Self::TenureEnded { .. }
+            | Self::Paused { .. }
+            | Self::Resumed { .. }
+            | Self::Noted { .. }
+            | Self::LevelRaised { .. }
+            | Self::LongestTimeoutLowered { .. } => Level(1),
+        }
+    }
+}

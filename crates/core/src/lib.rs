@@ -4,24 +4,35 @@
 //! Deliberately absent: clocks, network, disk, wire, randomness, hashing. The shells are in the
 //! crates `coordinator` and `agent`; the simulator (`sim`) drives the same code in virtual time.
 pub mod agent;
+mod assignment;
 mod command;
 pub mod coordinator;
+mod decide;
 mod decision;
+pub mod due;
 mod entry;
 mod event;
 mod evidence;
 pub mod fleet;
 mod ids;
+mod lines;
 mod message;
 pub mod name;
 pub mod numbers;
+mod picture;
+mod state;
 mod time;
+pub mod views;
 
+pub use assignment::assignment;
 pub use command::*;
+pub use decide::{PassedOver, Refusal, decide};
 pub use decision::*;
 pub use entry::*;
 pub use event::*;
 pub use evidence::*;
 pub use ids::*;
 pub use message::*;
+pub use picture::*;
+pub use state::State;
 pub use time::*;

@@ -1,0 +1,207 @@
+//! What each event means for the failover log.
+use super::{FAILOVERS_KEPT, FailoverEntry, FailoverLog};
+use crate::views::Stamp;
+use crate::{Cause, Epoch, Event, FailoverId, LogTime, RecorderId, ServerId, Why};
+
+pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
+    let at = stamp.at;
+    match *event {
+        Event::HeartbeatExpired { server, ref testimony } => {
+            log.expiries.insert(server, (at, testimony.clone()));
+        }
+        Event::HeartbeatRestored { server, .. } => log.returned(server, at),
+        Event::FailoverQueued { recorder, holder, failover, cause } => {
+            log.open(failover, recorder, holder, cause, stamp);
+            log.waiting.insert(holder, failover);
+            log.with(failover, |entry| entry.queued = Some(at));
+        }
+        Event::HandoverPlanned { recorder, from, to, failover, cause, .. } => {
+            log.planned.insert(recorder, failover);
+            log.open(failover, recorder, from, cause, stamp);
+            log.with(failover, |entry| match entry.failed_over {
+                Some(_) => entry.failback_started = Some(at),
+                None => entry.to = Some(to),
+            });
+        }
+        Event::HandoverAbandoned { recorder, .. } => log.abandoned(recorder, at),
+        Event::Moved { recorder, from, to, epoch, why, failover, cause } => {
+            log.planned.remove(&recorder);
+            log.waiting.remove(&from);
+            if log.is_home(recorder, to) {
+                log.came_home(recorder, at);
+            } else if why == Why::Return {
+                log.unmoved(failover, at);
+            } else {
+                log.open(failover, recorder, from, cause, stamp);
+                log.moved(failover, (from, to, epoch), at);
+            }
+        }
+        Event::TookOver { recorder, epoch, first_ms, tick_ms, .. } => {
+            log.with_begun(recorder, epoch, |entry| {
+                (entry.took_over, entry.first_ms) = (Some(at), Some((first_ms, tick_ms)));
+            });
+        }
+        Event::TenureEnded { recorder, epoch, last_ms, .. } => {
+            log.with_begun(recorder, Epoch(epoch.0 + 1), |entry| entry.last_ms = last_ms);
+        }
+        Event::FleetApplied { ref fleet } => {
+            log.fleet = fleet.clone();
+            let known = |recorder: &RecorderId| fleet.recorders.contains_key(recorder);
+            let gone: Vec<_> = log.open.keys().copied().filter(|r| !known(r)).collect();
+            gone.into_iter().for_each(|recorder| log.close_all(recorder, at));
+            log.planned.retain(|recorder, _| known(recorder));
+            log.expiries.retain(|server, _| fleet.servers.contains_key(server));
+        }
+        Event::ServerSeen { .. }
+        | Event::MoveWithheld { .. }
+        | Event::HandoverReady { .. }
+        | Event::ReleaseOrdered { .. }
+        | Event::TakeoverFailed { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Noted { .. }
+        | Event::LevelRaised { .. }
+        | Event::LongestTimeoutLowered { .. } => {}
+    }
+}
+
+impl FailoverLog {
+    /// Opens `id`, unless it is known.
+    fn open(
+        &mut self,
+        id: FailoverId,
+        recorder: RecorderId,
+        from: ServerId,
+        cause: Cause,
+        stamp: &Stamp<'_>,
+    ) {
+        if self.entries.contains_key(&id) {
+            return;
+        }
+        let expiry = self.expiries.get(&from);
+        let entry = FailoverEntry {
+            id,
+            recorder,
+            from,
+            to: None,
+            epoch: None,
+            cause,
+            evidence: expiry.map(|(_, testimony)| testimony.clone()),
+            expired: expiry.map(|(since, _)| *since),
+            queued: None,
+            failed_over: None,
+            took_over: None,
+            failback_started: None,
+            failed_back: None,
+            closed: None,
+            gap_ms: None,
+            actor: stamp.act.actor,
+            reason: stamp.act.reason.clone(),
+            ticket: stamp.act.ticket.clone(),
+            operation: stamp.act.operation.map(|key| key.id),
+            first_ms: None,
+            last_ms: None,
+        };
+        self.entries.insert(id, entry);
+        self.open.entry(recorder).or_default().insert(id);
+        self.opened = self.opened.max(id.0);
+    }
+
+    fn with(&mut self, id: FailoverId, change: impl FnOnce(&mut FailoverEntry)) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            change(entry);
+        }
+    }
+
+    /// Whether open or not: the end of a tenure is often told after the failback.
+    fn with_begun(
+        &mut self,
+        recorder: RecorderId,
+        epoch: Epoch,
+        change: impl FnOnce(&mut FailoverEntry),
+    ) {
+        let id = self.begun.get(&(recorder, epoch));
+        let Some(entry) = id.and_then(|id| self.entries.get_mut(id)) else { return };
+        change(entry);
+        if let (Some((first, tick)), Some(last)) = (entry.first_ms, entry.last_ms) {
+            entry.gap_ms = Some(first.saturating_sub(last).saturating_sub(u64::from(tick)));
+        }
+    }
+
+    fn is_home(&self, recorder: RecorderId, server: ServerId) -> bool {
+        self.fleet.recorders.get(&recorder).is_some_and(|recorder| recorder.home == server)
+    }
+
+    fn moved(
+        &mut self,
+        id: FailoverId,
+        (from, to, epoch): (ServerId, ServerId, Epoch),
+        at: LogTime,
+    ) {
+        let expiry = self.expiries.get(&from).cloned();
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        (entry.from, entry.to, entry.epoch) = (from, Some(to), Some(epoch));
+        entry.failed_over = Some(at);
+        if let (None, Some((since, testimony))) = (entry.expired, expiry) {
+            (entry.expired, entry.evidence) = (Some(since), Some(testimony));
+        }
+        self.begun.insert((entry.recorder, epoch), id);
+    }
+
+    /// D4: a holder that returns unreplaced closes what waited for it.
+    fn returned(&mut self, server: ServerId, at: LogTime) {
+        self.expiries.remove(&server);
+        if let Some(id) = self.waiting.remove(&server) {
+            self.unmoved(id, at);
+        }
+    }
+
+    /// The plan came to nothing: closed if it had opened the entry, otherwise as before the plan.
+    fn abandoned(&mut self, recorder: RecorderId, at: LogTime) {
+        if let Some(id) = self.planned.remove(&recorder) {
+            self.unmoved(id, at);
+        }
+    }
+
+    fn unmoved(&mut self, id: FailoverId, at: LogTime) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.failback_started = None;
+        if entry.failed_over.is_none() {
+            let recorder = entry.recorder;
+            self.close(id, at);
+            if let Some(open) = self.open.get_mut(&recorder) {
+                open.remove(&id);
+                if open.is_empty() {
+                    self.open.remove(&recorder);
+                }
+            }
+        }
+    }
+
+    /// D4: whatever brought it home.
+    fn came_home(&mut self, recorder: RecorderId, at: LogTime) {
+        for id in self.open.get(&recorder).into_iter().flatten() {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.failed_back = entry.failed_over.map(|_| at);
+            }
+        }
+        self.close_all(recorder, at);
+    }
+
+    fn close_all(&mut self, recorder: RecorderId, at: LogTime) {
+        for id in self.open.remove(&recorder).into_iter().flatten() {
+            self.close(id, at);
+        }
+    }
+
+    fn close(&mut self, id: FailoverId, at: LogTime) {
+        self.with(id, |entry| entry.closed = Some(at));
+        self.closed.push_back(id);
+        if self.closed.len() > FAILOVERS_KEPT
+            && let Some(entry) = self.closed.pop_front().and_then(|id| self.entries.remove(&id))
+            && let Some(epoch) = entry.epoch
+        {
+            self.begun.remove(&(entry.recorder, epoch));
+        }
+    }
+}
