@@ -62,7 +62,7 @@ fn each_library_stays_in_its_room() {
                 "crates/coordinator/src/raft",
             ],
         ),
-        ("prost::", &["crates/wire/"]),
+        ("prost::", &["crates/wire/", "tests/bench/"]),
         (
             "tonic::transport::Server",
             &["crates/coordinator/src/api", "crates/coordinator/src/peers"],

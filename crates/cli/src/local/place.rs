@@ -1,5 +1,6 @@
 //! Where a local cluster lives: a folder, free ports, identities, and who runs.
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ pub struct Place {
     coordinators: BTreeMap<String, Ports>,
     agents: BTreeMap<String, Ports>,
     running: BTreeMap<String, Child>,
+    /// Without TLS: for measurements on loopback.
+    pub insecure: bool,
     /// Further arguments for every coordinator and every agent.
     pub coordinator_args: Vec<String>,
     /// As above.
@@ -80,8 +83,17 @@ impl Place {
         fs::create_dir_all(dir.join("log"))?;
         let running = BTreeMap::new();
         let (coordinator_args, agent_args) = (Vec::new(), Vec::new());
-        let place =
-            Self { dir, program, coordinators, agents, running, coordinator_args, agent_args };
+        let insecure = false;
+        let place = Self {
+            dir,
+            program,
+            coordinators,
+            agents,
+            running,
+            insecure,
+            coordinator_args,
+            agent_args,
+        };
         place.issue_identities()?;
         Ok(place)
     }
@@ -236,7 +248,7 @@ impl Place {
     /// As above.
     pub fn interrex_as(&self, identity: &str, endpoints: &str, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.program);
-        command.args(args).arg("--endpoints").arg(endpoints).arg("--tls").arg(self.tls(identity));
+        command.args(args).arg("--endpoints").arg(endpoints).args(self.security(identity));
         command.env_clear().output().context("cannot start interrex")
     }
 
@@ -264,8 +276,15 @@ impl Place {
             command.args(["agent", "--server", name, "--coordinators", &self.endpoints()]);
             command.args(["--listen", &at(ports.listen)]).args(&self.agent_args);
         }
-        command.arg("--data").arg(self.data(name)).arg("--tls").arg(self.tls(name));
+        command.arg("--data").arg(self.data(name)).args(self.security(name));
         Ok(command)
+    }
+
+    fn security(&self, identity: &str) -> Vec<OsString> {
+        if self.insecure {
+            return vec!["--insecure".into()];
+        }
+        vec!["--tls".into(), self.tls(identity).into()]
     }
 
     fn issue_identities(&self) -> Result<()> {
