@@ -3,6 +3,21 @@
 //!
 //! Deliberately absent: files, sockets, clocks. Bytes in, bytes out.
 
+mod agent;
+mod choice;
+mod codec;
+pub mod command;
+pub mod decision;
+mod event;
+mod fields;
+pub mod fleet;
+pub mod limits;
+mod malformed;
+pub mod members;
+pub mod peer;
+
+pub use malformed::Malformed;
+
 /// Messages, clients and servers, generated from `proto/interrex/v1`.
 #[allow(
     missing_docs,
