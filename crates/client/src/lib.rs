@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The public library: identities and TLS, the documents that people and programs are shown, the
+//! fleet document as TOML, and a client that follows the leader and repeats safely.
+//!
+//! Deliberately absent: the command line and tables (cli), and everything that decides (core).
+pub mod identity;
+pub mod views;
