@@ -48,6 +48,8 @@ pub struct Place {
     running: BTreeMap<String, Child>,
     /// Without TLS: for measurements on loopback.
     pub insecure: bool,
+    /// The network namespace that operators' verbs run in; none = this one.
+    pub operators: Option<String>,
     /// Further arguments for every coordinator and every agent.
     pub coordinator_args: Vec<String>,
     /// As above.
@@ -83,7 +85,7 @@ impl Place {
         fs::create_dir_all(dir.join("log"))?;
         let running = BTreeMap::new();
         let (coordinator_args, agent_args) = (Vec::new(), Vec::new());
-        let insecure = false;
+        let (insecure, operators) = (false, None);
         let place = Self {
             dir,
             program,
@@ -91,6 +93,7 @@ impl Place {
             agents,
             running,
             insecure,
+            operators,
             coordinator_args,
             agent_args,
         };
@@ -247,23 +250,17 @@ impl Place {
     ///
     /// As above.
     pub fn interrex_as(&self, identity: &str, endpoints: &str, args: &[&str]) -> Result<Output> {
-        let mut command = Command::new(&self.program);
+        let mut command = self.within(self.operators.as_deref());
         command.args(args).arg("--endpoints").arg(endpoints).args(self.security(identity));
-        command.env_clear().output().context("cannot start interrex")
+        command.env_remove("INTERREX_ENDPOINTS").env_remove("INTERREX_TLS");
+        command.output().context("cannot start interrex")
     }
 
     fn command_of(&self, name: &str) -> Result<Command> {
         let coordinator = self.coordinators.get(name);
         let ports = coordinator.or_else(|| self.agents.get(name));
         let ports = ports.with_context(|| format!("{name} is not of this place"))?;
-        let mut command = match &ports.host.namespace {
-            Some(namespace) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", namespace]).arg(&self.program);
-                command
-            }
-            None => Command::new(&self.program),
-        };
+        let mut command = self.within(ports.host.namespace.as_deref());
         let at = |port: u16| format!("{}:{port}", ports.host.address);
         if coordinator.is_some() {
             let peers = self.coordinators.iter();
@@ -278,6 +275,14 @@ impl Place {
         }
         command.arg("--data").arg(self.data(name)).args(self.security(name));
         Ok(command)
+    }
+
+    /// The program, to be started in a network namespace.
+    fn within(&self, namespace: Option<&str>) -> Command {
+        let Some(namespace) = namespace else { return Command::new(&self.program) };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(&self.program);
+        command
     }
 
     fn security(&self, identity: &str) -> Vec<OsString> {
