@@ -4,23 +4,30 @@
 //! Deliberately absent: clocks, network, disk, wire, randomness, hashing. The shells are in the
 //! crates `coordinator` and `agent`; the simulator (`sim`) drives the same code in virtual time.
 pub mod agent;
+mod agents;
 mod assignment;
+mod clear;
 mod command;
 pub mod coordinator;
 mod decide;
 mod decision;
+mod detector;
 pub mod due;
 mod entry;
 mod event;
 mod evidence;
 pub mod fleet;
+mod grants;
 mod ids;
 mod lines;
 mod message;
 pub mod name;
 pub mod numbers;
 mod picture;
+mod promise;
+mod proposer;
 mod state;
+mod table;
 mod time;
 pub mod views;
 
