@@ -1,5 +1,9 @@
 //! The judgement of operators' commands. Runs on the leader only; may change in any release, for
 //! the log holds facts. What is owed without anybody's wish is in `due`.
+mod fleet;
+mod note;
+mod pause;
+mod recorder;
 mod refusal;
 
 pub use refusal::{PassedOver, Refusal};
@@ -19,6 +23,20 @@ pub fn decide(
     evidence: &Evidence,
     now: LogTime,
 ) -> Result<Vec<Event>, Refusal> {
-    let _ = (state, command, evidence, now);
-    Err(Refusal::TooLong { what: "", bytes: 0, allowed: 0 })
+    match command {
+        Command::ApplyFleet { fleet, expect } => fleet::apply(state, fleet, *expect),
+        Command::FailOver { recorder, to, expect, despite } => {
+            let asked = recorder::Asked::about(state, *recorder, *expect, *despite)?;
+            recorder::fail_over(&asked, evidence, *to, now)
+        }
+        Command::FailBack { recorder, expect, despite } => {
+            let asked = recorder::Asked::about(state, *recorder, *expect, *despite)?;
+            recorder::fail_back(&asked, evidence, now)
+        }
+        Command::Pause { subject, scope, lasts } => {
+            pause::pause(state, *subject, *scope, *lasts, now)
+        }
+        Command::Resume { subject } => pause::resume(state, *subject, now),
+        Command::Note { key, text, expect } => note::note(state, key, text, *expect),
+    }
 }

@@ -48,6 +48,11 @@ impl Evidence {
         self.testimony(self.silent.get(&server)?, |_| true)
     }
 
+    /// D1: the same, if those of the majority have missed it for at least `long` each.
+    pub fn missed_for(&self, server: ServerId, long: Duration) -> Option<Testimony> {
+        self.testimony(self.silent.get(&server)?, |missed| missed >= long)
+    }
+
     /// D2: those who have heard `server` for at least `long`, if they are a majority.
     pub fn heard_for(&self, server: ServerId, long: Duration) -> Option<Testimony> {
         self.testimony(self.heard.get(&server)?, |heard| heard >= long)

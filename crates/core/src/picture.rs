@@ -1,6 +1,6 @@
 //! What several views say together: the state of a recorder as people see it, and what holds the
 //! automaton back.
-use crate::fleet::Mode;
+use crate::fleet::{Mode, Role};
 use crate::views::{HandoverStep, Tenure};
 use crate::{Brake, LogTime, RecorderId, Scope, ServerId, State, Subject, Why};
 
@@ -90,6 +90,9 @@ pub fn brake(state: &State, tenure: &Tenure, now: LogTime) -> Option<Brake> {
 /// D5: until when a pause holds back the recorder's moves; its automatic failbacks, too, if
 /// `failback`. Of several the one that ends last.
 pub fn paused(state: &State, tenure: &Tenure, now: LogTime, failback: bool) -> Option<LogTime> {
+    if state.pauses.is_empty() {
+        return None;
+    }
     let &Tenure { home, holder, .. } = tenure;
     let group = |server: ServerId| state.fleet.document().servers.get(&server).map(|s| s.group);
     let subjects = [
@@ -104,4 +107,18 @@ pub fn paused(state: &State, tenure: &Tenure, now: LogTime, failback: bool) -> O
         Scope::Failback => failback,
     });
     binding.map(|pause| pause.until).max()
+}
+
+/// SY-09: true if a standby of its group is up and idle, so that `recorder` could fail over now.
+/// Nothing if it is not known.
+pub fn is_protected(state: &State, recorder: RecorderId) -> Option<bool> {
+    let fleet = state.fleet.document();
+    let home = fleet.servers.get(&fleet.recorders.get(&recorder)?.home)?;
+    Some(fleet.servers.iter().any(|(&server, document)| {
+        document.role == Role::Standby
+            && document.group == home.group
+            && state.health.is_up(server)
+            && state.roles.is_idle(server)
+            && state.handovers.towards(server).is_none()
+    }))
 }

@@ -24,6 +24,19 @@ pub enum HandoverStep {
     Trying,
 }
 
+impl HandoverStep {
+    /// In words for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Ready => "prepared",
+            Self::Released => "release ordered",
+            Self::TakingOver => "taking over",
+            Self::Trying => "takeover failed",
+        }
+    }
+}
+
 /// One recorder on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]

@@ -51,6 +51,11 @@ impl Pauses {
         }
     }
 
+    /// True if there was never a pause that was not resumed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The pause of exactly this subject that holds at `now`.
     pub fn of(&self, subject: Subject, now: LogTime) -> Option<Pause> {
         self.0.get(&subject).copied().filter(|pause| now < pause.until)

@@ -36,6 +36,8 @@ pub struct Roles {
     tenures: BTreeMap<RecorderId, Tenure>,
     held: BTreeMap<ServerId, BTreeSet<RecorderId>>,
     away: BTreeSet<RecorderId>,
+    expired: BTreeSet<ServerId>,
+    stranded: BTreeSet<RecorderId>,
     ends: BTreeMap<ServerId, BTreeSet<(RecorderId, Epoch)>>,
     /// Last tenures of recorders that left the document: epochs never begin anew.
     gone: BTreeMap<RecorderId, (Epoch, ServerId)>,
@@ -67,11 +69,21 @@ impl Roles {
                     }
                 }
             }
+            Event::HeartbeatExpired { server, .. } => {
+                self.expired.insert(server);
+                self.stranded.extend(self.held.get(&server).into_iter().flatten());
+            }
+            Event::HeartbeatRestored { server, .. } => {
+                self.expired.remove(&server);
+                for recorder in self.held.get(&server).into_iter().flatten() {
+                    self.stranded.remove(recorder);
+                }
+            }
+            Event::FailoverQueued { recorder, .. } => {
+                self.stranded.remove(&recorder);
+            }
             Event::ServerSeen { .. }
-            | Event::HeartbeatExpired { .. }
-            | Event::HeartbeatRestored { .. }
             | Event::MoveWithheld { .. }
-            | Event::FailoverQueued { .. }
             | Event::HandoverPlanned { .. }
             | Event::HandoverReady { .. }
             | Event::HandoverAbandoned { .. }
@@ -108,6 +120,11 @@ impl Roles {
     /// The recorders that are away from home, in id order.
     pub fn away(&self) -> impl Iterator<Item = Tenure> {
         self.away.iter().filter_map(|recorder| self.tenure(*recorder))
+    }
+
+    /// The recorders whose holder is expired and that do not wait in the queue, in id order.
+    pub fn stranded(&self) -> impl Iterator<Item = Tenure> {
+        self.stranded.iter().filter_map(|recorder| self.tenure(*recorder))
     }
 
     /// The tenures of `server` that are over, and whose end the log lacks; in order.
@@ -151,6 +168,11 @@ impl Roles {
         } else {
             self.away.insert(recorder);
         }
+        if self.expired.contains(&to) {
+            self.stranded.insert(recorder);
+        } else {
+            self.stranded.remove(&recorder);
+        }
         self.let_go(from, recorder);
         self.held.entry(to).or_default().insert(recorder);
     }
@@ -171,6 +193,7 @@ impl Roles {
         for Tenure { recorder, holder, epoch, .. } in gone {
             self.tenures.remove(&recorder);
             self.away.remove(&recorder);
+            self.stranded.remove(&recorder);
             self.let_go(holder, recorder);
             self.gone.insert(recorder, (epoch, holder));
         }
@@ -193,6 +216,7 @@ impl Roles {
             self.tenures.insert(recorder, tenure);
             self.held.entry(home).or_default().insert(recorder);
         }
+        self.expired.retain(|server| fleet.servers.contains_key(server));
         self.ends.retain(|server, ends| {
             ends.retain(|(recorder, _)| fleet.recorders.contains_key(recorder));
             fleet.servers.contains_key(server) && !ends.is_empty()

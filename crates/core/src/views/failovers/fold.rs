@@ -25,8 +25,11 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
         }
         Event::HandoverAbandoned { recorder, .. } => log.abandoned(recorder, at),
         Event::Moved { recorder, from, to, epoch, why, failover, cause } => {
-            log.planned.remove(&recorder);
-            log.waiting.remove(&from);
+            for id in [log.planned.remove(&recorder), log.waiting.remove(&from)] {
+                if let Some(id) = id.filter(|id| *id != failover || why == Why::Return) {
+                    log.unmoved(id, at);
+                }
+            }
             if log.is_home(recorder, to) {
                 log.came_home(recorder, at);
             } else if why == Why::Return {
@@ -50,6 +53,7 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
             let gone: Vec<_> = log.open.keys().copied().filter(|r| !known(r)).collect();
             gone.into_iter().for_each(|recorder| log.close_all(recorder, at));
             log.planned.retain(|recorder, _| known(recorder));
+            log.waiting.retain(|server, _| fleet.servers.contains_key(server));
             log.expiries.retain(|server, _| fleet.servers.contains_key(server));
         }
         Event::ServerSeen { .. }
@@ -166,7 +170,7 @@ impl FailoverLog {
     fn unmoved(&mut self, id: FailoverId, at: LogTime) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.failback_started = None;
-        if entry.failed_over.is_none() {
+        if entry.failed_over.is_none() && entry.is_open() {
             let recorder = entry.recorder;
             self.close(id, at);
             if let Some(open) = self.open.get_mut(&recorder) {
