@@ -2,5 +2,6 @@
 //! fleet document as TOML, and a client that follows the leader and repeats safely.
 //!
 //! Deliberately absent: the command line and tables (cli), and everything that decides (core).
+pub mod fleet_toml;
 pub mod identity;
 pub mod views;
