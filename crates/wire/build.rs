@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::{env, error, fs};
 
 const PROTO: &str = "../../proto";
-const FILES: [&str; 5] = ["event", "decision", "agent", "coordinator", "peer"];
+const FILES: [&str; 6] = ["event", "decision", "agent", "coordinator", "peer", "history"];
 /// Messages whose bytes are handed on as they are.
 const SHARED: [&str; 4] = ["RaftCall", "RaftAnswer", "ReadReply", "HistoryFrame"];
 

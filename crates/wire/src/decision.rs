@@ -45,6 +45,12 @@ pub fn decode(bytes: &[u8]) -> Result<Decision, Malformed> {
     Ok(Decision { basis, at, level, acts })
 }
 
+/// Basis and log time alone, without reading the acts.
+pub(crate) fn stamp(bytes: &[u8]) -> Result<(LogIndex, LogTime), Malformed> {
+    let mut from = Reader::new("Decision", bytes);
+    Ok((LogIndex(from.uint(1)?), LogTime(from.uint(2)?)))
+}
+
 fn read_acts(mut from: Reader<'_>) -> Result<Vec<Act>, Malformed> {
     let (mut acts, mut events) = (Vec::with_capacity(1), 0);
     while let Some(bytes) = from.optional_bytes(4)? {

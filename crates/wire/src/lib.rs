@@ -15,6 +15,7 @@ pub mod limits;
 mod malformed;
 pub mod members;
 pub mod peer;
+pub mod segment;
 
 pub use malformed::Malformed;
 

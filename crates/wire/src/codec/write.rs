@@ -12,6 +12,16 @@ impl Writer {
         Self(Vec::with_capacity(bytes))
     }
 
+    /// Bytes written.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was written, and an empty writer with the same room.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::replace(&mut self.0, Vec::with_capacity(1 << 16))
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
