@@ -4,5 +4,5 @@ mod child;
 pub mod material;
 mod place;
 
-pub use child::Child;
+pub use child::{Child, end_all};
 pub use place::{Host, Place};

@@ -1,16 +1,31 @@
 //! One child process in a group of its own: started, waited for, paused, ended. Its output goes to
 //! a file; nothing of it outlives the handle.
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Process ids of all children that run: for [`end_all`].
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Ends every child of this process at once, with its group: for a program that must leave now.
+pub fn end_all() {
+    for id in std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(pid) = pid(id) {
+            // One that has just gone needs no signal.
+            kill_process_group(pid, Signal::KILL).ok();
+        }
+    }
+}
 
 /// A running program and the lines that it prints.
 #[derive(Debug)]
@@ -35,6 +50,7 @@ impl Child {
         let shown = command.get_program().to_os_string();
         let mut process =
             command.spawn().with_context(|| format!("cannot start {}", shown.display()))?;
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(process.id());
         let output = process.stdout.take().context("no standard output")?;
         let (send, lines) = channel();
         thread::spawn(move || {
@@ -45,6 +61,11 @@ impl Child {
             }
         });
         Ok(Self { name: name.to_owned(), process, lines, log: log.to_owned() })
+    }
+
+    /// The next line that it prints, if one comes within `patience`.
+    pub fn line(&mut self, patience: Duration) -> Option<String> {
+        self.lines.recv_timeout(patience).ok()
     }
 
     /// Waits until it prints `line`.
@@ -75,7 +96,7 @@ impl Child {
     ///
     /// The process has gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.pid().with_context(|| format!("{} has gone", self.name))?;
+        let pid = pid(self.id()).with_context(|| format!("{} has gone", self.name))?;
         kill_process_group(pid, signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
@@ -108,10 +129,6 @@ impl Child {
         self.process.id()
     }
 
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
-    }
-
     fn tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
@@ -122,6 +139,10 @@ impl Child {
     }
 }
 
+fn pid(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         // A stopped process takes no other signal; one that has gone needs none.
@@ -129,5 +150,6 @@ impl Drop for Child {
             self.signal(Signal::KILL).ok();
             self.process.wait().ok();
         }
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id());
     }
 }

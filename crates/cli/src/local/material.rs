@@ -83,6 +83,15 @@ pub fn worst_gap_ms(channels: &BTreeMap<String, Ticks>, from_ms: u64, to_ms: u64
     gaps.collect::<Option<Vec<_>>>().and_then(|gaps| gaps.into_iter().max())
 }
 
+/// The first tick of `server` in `epoch`, in unix milliseconds: of the channel whose first is the
+/// latest. None while a channel has none.
+pub fn first_ms(channels: &BTreeMap<String, Ticks>, server: &str, epoch: u64) -> Option<u64> {
+    let of = |by: &Vec<(String, u64)>| by.iter().any(|(s, e)| s == server && *e == epoch);
+    let first = |ticks: &Ticks| ticks.iter().find(|(_, by)| of(by)).map(|(seq, _)| seq * TICK_MS);
+    let firsts = channels.values().map(first).collect::<Option<Vec<_>>>();
+    firsts.and_then(|firsts| firsts.into_iter().max())
+}
+
 /// The newest tick of the channel that is furthest behind, in unix milliseconds.
 pub fn newest_ms(channels: &BTreeMap<String, Ticks>) -> Option<u64> {
     let newest = channels.values().map(|ticks| ticks.keys().next_back().map(|seq| seq * TICK_MS));
@@ -144,6 +153,8 @@ mod tests {
         assert_eq!(worst_gap_ms(&channels, 2_000, 3_000), Some(6 * TICK_MS));
         assert_eq!(worst_gap_ms(&channels, 2_200, 3_000), Some(0));
         assert_eq!(newest_ms(&channels), Some(112 * TICK_MS));
+        assert_eq!(first_ms(&channels, "srv-3", 2), Some(110 * TICK_MS));
+        assert_eq!(first_ms(&channels, "srv-3", 1), None);
         assert_eq!(channels["ch-1"][&111], [("srv-3".to_owned(), 2)]);
         fs::write(dir.join("a/material/rec-1/ch-1/oops"), "").unwrap();
         assert!(segments(&agents).is_err());

@@ -1,0 +1,292 @@
+//! The steps, in the order of CONTRACT. Each is measured by somebody who was not asked: the files,
+//! the history's followers, this process's own clock.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::bounds::Bounds;
+use super::eyes::{Eyes, PATIENCE, ask, must, shown};
+use super::telling::{Step, Telling, ms, seconds};
+use crate::local::material::{self, TICK_MS, Ticks};
+use crate::local::{Host, Place};
+
+/// F of the demo's fleet.
+const TIMEOUT: Duration = Duration::from_secs(2);
+const FLEET: &str = r#"api_version = 1
+[group.hall-a]
+mode = "auto"
+timeout = "2s"
+failback = "auto"
+recovery = "0s"
+[server.srv-1]
+group = "hall-a"
+role = "recorder-host"
+[server.srv-2]
+group = "hall-a"
+role = "recorder-host"
+[server.srv-3]
+group = "hall-a"
+role = "standby"
+[recorder.rec-1]
+home = "srv-1"
+priority = 100
+channels = 4
+[recorder.rec-2]
+home = "srv-2"
+priority = 50
+channels = 4
+"#;
+
+/// A told story whose cluster still runs.
+pub(super) struct Story<'a> {
+    place: Place,
+    eyes: Eyes,
+    bounds: &'a Bounds,
+    telling: &'a mut Telling,
+    worst_gap: u64,
+}
+
+impl<'a> Story<'a> {
+    /// Tells all of it. The cluster runs until the story is dropped.
+    pub(super) fn run(
+        dir: &Path,
+        program: &Path,
+        bounds: &'a Bounds,
+        telling: &'a mut Telling,
+    ) -> Result<Self> {
+        let began = Instant::now();
+        let with_host = |names: [&str; 3]| names.map(|name| (name.to_owned(), Host::default()));
+        let (coordinators, servers) =
+            (with_host(["c1", "c2", "c3"]), with_host(["srv-1", "srv-2", "srv-3"]));
+        let mut place = Place::lay(dir, program, &coordinators, &servers)?;
+        place.start_coordinators()?;
+        let fleet = dir.join("fleet.toml");
+        std::fs::write(&fleet, FLEET)
+            .with_context(|| format!("cannot write {}", fleet.display()))?;
+        must(&place, &["apply", "-f", &shown(&fleet), "--reason", "demo"])?;
+        place.start_agents()?;
+        telling.step(Step {
+            name: "up",
+            took: began.elapsed(),
+            bound: None,
+            right: true,
+            detail: json!({"coordinators": 3, "servers": 3}),
+            words: "three coordinators, two recorder hosts and a standby are up".into(),
+        });
+        let eyes = Eyes::open(&place)?;
+        let mut story = Self { place, eyes, bounds, telling, worst_gap: 0 };
+        story.recording()?;
+        let killed = story.server_killed()?;
+        story.failover(killed)?;
+        story.leader_lost()?;
+        story.failback()?;
+        story.verified()?;
+        story.summary();
+        Ok(story)
+    }
+
+    /// A line to paste.
+    pub(super) fn status(&self) -> String {
+        let (program, tls) = (self.place.program().display(), shown(&self.place.tls("admin")));
+        format!("{program} status --endpoints {} --tls {tls}", self.place.endpoints())
+    }
+
+    fn recording(&mut self) -> Result<()> {
+        let began = Instant::now();
+        for recorder in ["rec-1", "rec-2"] {
+            until(|| Ok(self.ticks(recorder)?.len() == 4 && self.newest(recorder)?.is_some()))?;
+        }
+        self.tell("recording", began.elapsed(), None, true, json!({"channels": 8}), || {
+            "eight channels record, each into files of its own".into()
+        });
+        Ok(())
+    }
+
+    fn server_killed(&mut self) -> Result<Instant> {
+        let killed = Instant::now();
+        self.place.kill("srv-1")?;
+        let detail = json!({"server": "srv-1", "recorder": "rec-1"});
+        self.tell("server_killed", killed.elapsed(), None, true, detail, || {
+            "srv-1, which holds rec-1, is killed (SIGKILL, with all that it started)".into()
+        });
+        Ok(killed)
+    }
+
+    fn failover(&mut self, killed: Instant) -> Result<()> {
+        let from_ms = now_ms().saturating_sub(10_000);
+        let suspicions = self.eyes.suspicions("srv-1", TIMEOUT)?;
+        let first = suspicions.values().map(|(at, _)| *at).min().context("three coordinators")?;
+        let detail = suspicions
+            .iter()
+            .map(|(name, (_, silent))| json!({"coordinator": name, "silent_ms": ms(*silent)}));
+        let each = suspicions.iter().map(|(name, (at, _))| {
+            format!("{name} after {}", seconds(at.saturating_duration_since(killed)))
+        });
+        let words = each.collect::<Vec<_>>().join(", ");
+        let (took, bound) = (first.saturating_duration_since(killed), self.bounds.suspected);
+        self.tell("suspected", took, Some(bound), true, Value::from_iter(detail), || {
+            format!("each coordinator suspects srv-1: {words}")
+        });
+        let expired = self.eyes.event("heartbeat_expired", "srv-1", killed)?;
+        let (took, bound) = (expired.at - killed, self.bounds.expired);
+        self.tell("expired", took, Some(bound), true, expired.event.clone(), || {
+            format!("a majority agrees: srv-1 is expired, {} after the kill", seconds(took))
+        });
+        let moved = self.eyes.event("failed_over", "rec-1", killed)?;
+        let took = moved.at - killed;
+        self.tell("failed_over", took, Some(bound), true, moved.event.clone(), || {
+            "rec-1 is failed over to srv-3, in the same decision".into()
+        });
+        let took_over = self.eyes.event("took_over", "rec-1", killed)?;
+        until(|| Ok(material::first_ms(&self.ticks("rec-1")?, "srv-3", 2).is_some()))?;
+        let gap = self.gap("rec-1", from_ms)?;
+        self.worst_gap = self.worst_gap.max(gap);
+        let (took, bound) =
+            (took_over.at.saturating_duration_since(expired.at), self.bounds.took_over);
+        let (detail, right) = (json!({"gap_ms": gap}), gap <= ms(self.bounds.gap));
+        self.tell("took_over", took, Some(bound), right, detail, || {
+            format!("all channels record on srv-3; the files miss {gap} ms")
+        });
+        Ok(())
+    }
+
+    fn leader_lost(&mut self) -> Result<()> {
+        let status = ask(&self.place, &["status"])?;
+        let leader = status.get("leader").and_then(Value::as_str).context("a leader")?.to_owned();
+        let (killed, killed_ms) = (Instant::now(), now_ms());
+        self.place.kill(&leader)?;
+        let detail = json!({"coordinator": leader});
+        self.tell("leader_killed", killed.elapsed(), None, true, detail, || {
+            format!("the leading coordinator, {leader}, is killed")
+        });
+        let decided = self.eyes.first_decision(&leader, "demo/after-the-leader")?;
+        let (took, bound) = (decided - killed, self.bounds.new_leader);
+        self.tell("new_leader", took, Some(bound), true, json!({}), || {
+            format!("the next leader decides {} after the kill", seconds(took))
+        });
+        let after = now_ms() + 500;
+        until(|| Ok(self.newest("rec-1")?.is_some_and(|newest| newest > after)))?;
+        let channels = self.ticks("rec-1")?;
+        let gap = material::worst_gap_ms(&channels, killed_ms - 500, after).context("no ticks")?;
+        let (worst, bound) = (Duration::from_millis(gap + TICK_MS), self.bounds.undisturbed);
+        self.tell(
+            "undisturbed",
+            worst,
+            Some(bound),
+            true,
+            json!({"largest_ms": ms(worst)}),
+            || format!("srv-3 never stopped: at most {} ms between two ticks", ms(worst)),
+        );
+        self.place.start(&leader)
+    }
+
+    fn failback(&mut self) -> Result<()> {
+        let (began, began_ms) = (Instant::now(), now_ms());
+        self.place.start("srv-1")?;
+        self.tell("server_back", began.elapsed(), None, true, json!({"server": "srv-1"}), || {
+            "srv-1 is back".into()
+        });
+        let back = self.eyes.event("failed_back", "rec-1", began)?;
+        let epoch = back.event.pointer("/data/epoch").and_then(Value::as_u64).unwrap_or(3);
+        self.eyes.event("took_over", "rec-1", back.at)?;
+        until(|| Ok(material::first_ms(&self.ticks("rec-1")?, "srv-1", epoch).is_some()))?;
+        let gap = self.gap("rec-1", began_ms)?;
+        self.worst_gap = self.worst_gap.max(gap);
+        let (took, bound) = (back.at - began, self.bounds.failed_back);
+        let (detail, right) = (json!({"gap_ms": gap}), gap <= ms(self.bounds.gap));
+        self.tell("failed_back", took, Some(bound), right, detail, || {
+            format!(
+                "rec-1 is home again, {} after srv-1 was started; {gap} ms are missing",
+                seconds(took)
+            )
+        });
+        Ok(())
+    }
+
+    /// The chains and states of all coordinators agree, all that was acknowledged is there, and the
+    /// gap that the log tells is the one in the files.
+    fn verified(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let found = ask(&self.place, &["verify"])?;
+        let ok = found.get("ok") == Some(&Value::Bool(true));
+        let note = ask(&self.place, &["get", "notes", "demo/after-the-leader"])?;
+        let kept = note.pointer("/items/0/text").is_some();
+        until(|| Ok(self.told_gap()?.is_some()))?;
+        let told = self.told_gap()?.unwrap_or_default();
+        let agrees = told.abs_diff(self.worst_gap) <= 2 * TICK_MS;
+        let detail = json!({"verify": found, "gap_told_ms": told, "gap_found_ms": self.worst_gap});
+        self.tell("verified", began.elapsed(), None, ok && kept && agrees, detail, || {
+            format!(
+                "chains and states of all coordinators agree; the log tells of {told} ms, the \
+                 files miss {} ms",
+                self.worst_gap_ms()
+            )
+        });
+        Ok(())
+    }
+
+    fn summary(&mut self) {
+        let dir = shown(self.place.dir());
+        let (gap, right) = (Duration::from_millis(self.worst_gap), self.telling.all_met());
+        let detail = json!({"worst_gap_ms": self.worst_gap, "dir": dir});
+        self.tell("summary", gap, Some(self.bounds.gap), right, detail, || {
+            format!("largest gap of all: {}", seconds(gap))
+        });
+    }
+
+    /// Closes one step.
+    fn tell(
+        &mut self,
+        name: &'static str,
+        took: Duration,
+        bound: Option<Duration>,
+        right: bool,
+        detail: Value,
+        words: impl FnOnce() -> String,
+    ) {
+        self.telling.step(Step { name, took, bound, right, detail, words: words() });
+    }
+
+    fn told_gap(&self) -> Result<Option<u64>> {
+        let failovers = ask(&self.place, &["get", "failovers", "1"])?;
+        Ok(failovers.pointer("/items/0/gap_ms").and_then(Value::as_u64))
+    }
+
+    fn gap(&self, recorder: &str, from_ms: u64) -> Result<u64> {
+        let gap = material::worst_gap_ms(&self.ticks(recorder)?, from_ms, now_ms());
+        gap.with_context(|| format!("{recorder}: a channel has no material"))
+    }
+
+    fn newest(&self, recorder: &str) -> Result<Option<u64>> {
+        Ok(material::newest_ms(&self.ticks(recorder)?))
+    }
+
+    fn ticks(&self, recorder: &str) -> Result<BTreeMap<String, Ticks>> {
+        let disks: Vec<PathBuf> =
+            self.place.servers().iter().map(|server| self.place.data(server)).collect();
+        material::ticks(&disks, recorder)
+    }
+
+    fn worst_gap_ms(&self) -> u64 {
+        self.worst_gap
+    }
+}
+
+/// Looks again and again until `done`: what is waited for stands in files or in a view.
+fn until(done: impl Fn() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !done()? {
+        if Instant::now() >= end {
+            bail!("nothing came of it within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(ms).unwrap_or_default()
+}
