@@ -61,9 +61,8 @@ pub fn run(args: &DemoArgs, lines: bool) -> Result<ExitCode> {
     let own = std::env::temp_dir().join(format!("interrex-demo-{}", std::process::id()));
     let dir = args.keep.clone().unwrap_or_else(|| own.clone());
     let program = std::env::current_exe().context("where is this program?")?;
-    let mut telling = Telling::begin(lines, &dir);
-    let story = Story::run(&dir, &program, &bounds, &mut telling);
-    let all_met = telling.all_met();
+    let story = Story::run(&dir, &program, bounds, Telling::begin(lines, &dir));
+    let all_met = story.as_ref().is_ok_and(Story::all_met);
     if let (Ok(story), false, true) = (&story, args.once || lines, stdout().is_terminal()) {
         stay_open(story)?;
     }

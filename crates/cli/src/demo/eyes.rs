@@ -81,10 +81,10 @@ impl Eyes {
 
     /// Takes in what the history says next, if anything soon.
     fn look(&mut self) {
-        if let Some(line) = self.follower.line(Duration::from_millis(100)) {
+        if let Some((at, line)) = self.follower.line(Duration::from_millis(100)) {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let kind = event.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.seen.push(Seen { at: Instant::now(), kind, event });
+            self.seen.push(Seen { at, kind, event });
         }
     }
 
@@ -140,8 +140,9 @@ impl Eyes {
 async fn silence(channel: &Channel, server: &str, name: &str) -> Option<Duration> {
     let view = i32::from(pb::View::Servers);
     let request = pb::ReadRequest { view, name: server.to_owned(), stale: true };
-    let reply = OperatorsClient::new(channel.clone()).read(request);
-    let reply = tokio::time::timeout(Duration::from_millis(200), reply).await.ok()?.ok()?;
+    let mut client = OperatorsClient::new(channel.clone());
+    let reply = tokio::time::timeout(Duration::from_millis(200), client.read(request));
+    let reply = reply.await.ok()?.ok()?;
     let list: List<Server> = serde_json::from_slice(&reply.into_inner().json).ok()?;
     let silent = list.items.first()?.silent_ms.get(name).copied().flatten()?;
     Some(Duration::from_millis(silent))
@@ -155,9 +156,9 @@ async fn note(channel: &Channel, key: &str) -> bool {
         command: Some(pb::command_request::Command::Note(note)),
         ..Default::default()
     };
-    let reply = OperatorsClient::new(channel.clone()).judge(request);
-    let reply = tokio::time::timeout(Duration::from_millis(500), reply).await;
-    matches!(reply, Ok(Ok(reply)) if reply.get_ref().recorded && reply.get_ref().refused.is_none())
+    let mut client = OperatorsClient::new(channel.clone());
+    let reply = tokio::time::timeout(Duration::from_millis(500), client.judge(request));
+    matches!(reply.await, Ok(Ok(reply)) if reply.get_ref().recorded && reply.get_ref().refused.is_none())
 }
 
 /// Runs a verb as the admin and reads its JSON.

@@ -41,21 +41,21 @@ channels = 4
 "#;
 
 /// A told story whose cluster still runs.
-pub(super) struct Story<'a> {
+pub(super) struct Story {
     place: Place,
     eyes: Eyes,
-    bounds: &'a Bounds,
-    telling: &'a mut Telling,
+    bounds: Bounds,
+    telling: Telling,
     worst_gap: u64,
 }
 
-impl<'a> Story<'a> {
+impl Story {
     /// Tells all of it. The cluster runs until the story is dropped.
     pub(super) fn run(
         dir: &Path,
         program: &Path,
-        bounds: &'a Bounds,
-        telling: &'a mut Telling,
+        bounds: Bounds,
+        mut telling: Telling,
     ) -> Result<Self> {
         let began = Instant::now();
         let with_host = |names: [&str; 3]| names.map(|name| (name.to_owned(), Host::default()));
@@ -68,14 +68,8 @@ impl<'a> Story<'a> {
             .with_context(|| format!("cannot write {}", fleet.display()))?;
         must(&place, &["apply", "-f", &shown(&fleet), "--reason", "demo"])?;
         place.start_agents()?;
-        telling.step(Step {
-            name: "up",
-            took: began.elapsed(),
-            bound: None,
-            right: true,
-            detail: json!({"coordinators": 3, "servers": 3}),
-            words: "three coordinators, two recorder hosts and a standby are up".into(),
-        });
+        let step = Step::of("up", began.elapsed()).detail(json!({"coordinators": 3, "servers": 3}));
+        telling.step(step, "three coordinators, two recorder hosts and a standby are up");
         let eyes = Eyes::open(&place)?;
         let mut story = Self { place, eyes, bounds, telling, worst_gap: 0 };
         story.recording()?;
@@ -86,6 +80,11 @@ impl<'a> Story<'a> {
         story.verified()?;
         story.summary();
         Ok(story)
+    }
+
+    /// True if every step met its bound.
+    pub(super) fn all_met(&self) -> bool {
+        self.telling.all_met()
     }
 
     /// A line to paste.
@@ -99,9 +98,8 @@ impl<'a> Story<'a> {
         for recorder in ["rec-1", "rec-2"] {
             until(|| Ok(self.ticks(recorder)?.len() == 4 && self.newest(recorder)?.is_some()))?;
         }
-        self.tell("recording", began.elapsed(), None, true, json!({"channels": 8}), || {
-            "eight channels record, each into files of its own".into()
-        });
+        let step = Step::of("recording", began.elapsed()).detail(json!({"channels": 8}));
+        self.telling.step(step, "eight channels record, each into files of its own");
         Ok(())
     }
 
@@ -109,9 +107,9 @@ impl<'a> Story<'a> {
         let killed = Instant::now();
         self.place.kill("srv-1")?;
         let detail = json!({"server": "srv-1", "recorder": "rec-1"});
-        self.tell("server_killed", killed.elapsed(), None, true, detail, || {
-            "srv-1, which holds rec-1, is killed (SIGKILL, with all that it started)".into()
-        });
+        let step = Step::of("server_killed", killed.elapsed()).detail(detail);
+        self.telling
+            .step(step, "srv-1, which holds rec-1, is killed (SIGKILL, with all that it started)");
         Ok(killed)
     }
 
@@ -127,19 +125,19 @@ impl<'a> Story<'a> {
         });
         let words = each.collect::<Vec<_>>().join(", ");
         let (took, bound) = (first.saturating_duration_since(killed), self.bounds.suspected);
-        self.tell("suspected", took, Some(bound), true, Value::from_iter(detail), || {
-            format!("each coordinator suspects srv-1: {words}")
-        });
+        let step = Step::of("suspected", took).bound(bound).detail(Value::from_iter(detail));
+        self.telling.step(step, &format!("each coordinator suspects srv-1: {words}"));
         let expired = self.eyes.event("heartbeat_expired", "srv-1", killed)?;
         let (took, bound) = (expired.at - killed, self.bounds.expired);
-        self.tell("expired", took, Some(bound), true, expired.event.clone(), || {
-            format!("a majority agrees: srv-1 is expired, {} after the kill", seconds(took))
-        });
+        let step = Step::of("expired", took).bound(bound).detail(expired.event.clone());
+        self.telling.step(
+            step,
+            &format!("a majority agrees: srv-1 is expired, {} after the kill", seconds(took)),
+        );
         let moved = self.eyes.event("failed_over", "rec-1", killed)?;
         let took = moved.at - killed;
-        self.tell("failed_over", took, Some(bound), true, moved.event.clone(), || {
-            "rec-1 is failed over to srv-3, in the same decision".into()
-        });
+        let step = Step::of("failed_over", took).bound(bound).detail(moved.event.clone());
+        self.telling.step(step, "rec-1 is failed over to srv-3, in the same decision");
         let took_over = self.eyes.event("took_over", "rec-1", killed)?;
         until(|| Ok(material::first_ms(&self.ticks("rec-1")?, "srv-3", 2).is_some()))?;
         let gap = self.gap("rec-1", from_ms)?;
@@ -147,9 +145,8 @@ impl<'a> Story<'a> {
         let (took, bound) =
             (took_over.at.saturating_duration_since(expired.at), self.bounds.took_over);
         let (detail, right) = (json!({"gap_ms": gap}), gap <= ms(self.bounds.gap));
-        self.tell("took_over", took, Some(bound), right, detail, || {
-            format!("all channels record on srv-3; the files miss {gap} ms")
-        });
+        let step = Step::of("took_over", took).bound(bound).right(right).detail(detail);
+        self.telling.step(step, &format!("all channels record on srv-3; the files miss {gap} ms"));
         Ok(())
     }
 
@@ -159,26 +156,23 @@ impl<'a> Story<'a> {
         let (killed, killed_ms) = (Instant::now(), now_ms());
         self.place.kill(&leader)?;
         let detail = json!({"coordinator": leader});
-        self.tell("leader_killed", killed.elapsed(), None, true, detail, || {
-            format!("the leading coordinator, {leader}, is killed")
-        });
+        let step = Step::of("leader_killed", killed.elapsed()).detail(detail);
+        self.telling.step(step, &format!("the leading coordinator, {leader}, is killed"));
         let decided = self.eyes.first_decision(&leader, "demo/after-the-leader")?;
         let (took, bound) = (decided - killed, self.bounds.new_leader);
-        self.tell("new_leader", took, Some(bound), true, json!({}), || {
-            format!("the next leader decides {} after the kill", seconds(took))
-        });
+        let step = Step::of("new_leader", took).bound(bound).detail(json!({}));
+        self.telling
+            .step(step, &format!("the next leader decides {} after the kill", seconds(took)));
         let after = now_ms() + 500;
         until(|| Ok(self.newest("rec-1")?.is_some_and(|newest| newest > after)))?;
         let channels = self.ticks("rec-1")?;
         let gap = material::worst_gap_ms(&channels, killed_ms - 500, after).context("no ticks")?;
         let (worst, bound) = (Duration::from_millis(gap + TICK_MS), self.bounds.undisturbed);
-        self.tell(
-            "undisturbed",
-            worst,
-            Some(bound),
-            true,
-            json!({"largest_ms": ms(worst)}),
-            || format!("srv-3 never stopped: at most {} ms between two ticks", ms(worst)),
+        let step =
+            Step::of("undisturbed", worst).bound(bound).detail(json!({"largest_ms": ms(worst)}));
+        self.telling.step(
+            step,
+            &format!("srv-3 never stopped: at most {} ms between two ticks", ms(worst)),
         );
         self.place.start(&leader)
     }
@@ -186,9 +180,8 @@ impl<'a> Story<'a> {
     fn failback(&mut self) -> Result<()> {
         let (began, began_ms) = (Instant::now(), now_ms());
         self.place.start("srv-1")?;
-        self.tell("server_back", began.elapsed(), None, true, json!({"server": "srv-1"}), || {
-            "srv-1 is back".into()
-        });
+        let step = Step::of("server_back", began.elapsed()).detail(json!({"server": "srv-1"}));
+        self.telling.step(step, "srv-1 is back");
         let back = self.eyes.event("failed_back", "rec-1", began)?;
         let epoch = back.event.pointer("/data/epoch").and_then(Value::as_u64).unwrap_or(3);
         self.eyes.event("took_over", "rec-1", back.at)?;
@@ -197,12 +190,14 @@ impl<'a> Story<'a> {
         self.worst_gap = self.worst_gap.max(gap);
         let (took, bound) = (back.at - began, self.bounds.failed_back);
         let (detail, right) = (json!({"gap_ms": gap}), gap <= ms(self.bounds.gap));
-        self.tell("failed_back", took, Some(bound), right, detail, || {
-            format!(
+        let step = Step::of("failed_back", took).bound(bound).right(right).detail(detail);
+        self.telling.step(
+            step,
+            &format!(
                 "rec-1 is home again, {} after srv-1 was started; {gap} ms are missing",
                 seconds(took)
-            )
-        });
+            ),
+        );
         Ok(())
     }
 
@@ -218,13 +213,15 @@ impl<'a> Story<'a> {
         let told = self.told_gap()?.unwrap_or_default();
         let agrees = told.abs_diff(self.worst_gap) <= 2 * TICK_MS;
         let detail = json!({"verify": found, "gap_told_ms": told, "gap_found_ms": self.worst_gap});
-        self.tell("verified", began.elapsed(), None, ok && kept && agrees, detail, || {
-            format!(
+        let step = Step::of("verified", began.elapsed()).right(ok && kept && agrees).detail(detail);
+        self.telling.step(
+            step,
+            &format!(
                 "chains and states of all coordinators agree; the log tells of {told} ms, the \
                  files miss {} ms",
-                self.worst_gap_ms()
-            )
-        });
+                self.worst_gap
+            ),
+        );
         Ok(())
     }
 
@@ -232,22 +229,8 @@ impl<'a> Story<'a> {
         let dir = shown(self.place.dir());
         let (gap, right) = (Duration::from_millis(self.worst_gap), self.telling.all_met());
         let detail = json!({"worst_gap_ms": self.worst_gap, "dir": dir});
-        self.tell("summary", gap, Some(self.bounds.gap), right, detail, || {
-            format!("largest gap of all: {}", seconds(gap))
-        });
-    }
-
-    /// Closes one step.
-    fn tell(
-        &mut self,
-        name: &'static str,
-        took: Duration,
-        bound: Option<Duration>,
-        right: bool,
-        detail: Value,
-        words: impl FnOnce() -> String,
-    ) {
-        self.telling.step(Step { name, took, bound, right, detail, words: words() });
+        let step = Step::of("summary", gap).bound(self.bounds.gap).right(right).detail(detail);
+        self.telling.step(step, &format!("largest gap of all: {}", seconds(gap)));
     }
 
     fn told_gap(&self) -> Result<Option<u64>> {
@@ -268,10 +251,6 @@ impl<'a> Story<'a> {
         let disks: Vec<PathBuf> =
             self.place.servers().iter().map(|server| self.place.data(server)).collect();
         material::ticks(&disks, recorder)
-    }
-
-    fn worst_gap_ms(&self) -> u64 {
-        self.worst_gap
     }
 }
 

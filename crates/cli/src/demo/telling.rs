@@ -15,16 +15,31 @@ pub(super) struct Telling {
 /// One step that was taken.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// As in CONTRACT.
-    pub(super) name: &'static str,
-    pub(super) took: Duration,
-    /// None: whatever it takes.
-    pub(super) bound: Option<Duration>,
+    name: &'static str,
+    took: Duration,
+    bound: Option<Duration>,
+    right: bool,
+    detail: Value,
+}
+
+impl Step {
+    /// The step `name`, as in CONTRACT. Without a bound it may take whatever it takes.
+    pub(super) fn of(name: &'static str, took: Duration) -> Self {
+        Self { name, took, bound: None, right: true, detail: json!({}) }
+    }
+
+    pub(super) fn bound(self, bound: Duration) -> Self {
+        Self { bound: Some(bound), ..self }
+    }
+
     /// Beside the bound: did it come out right?
-    pub(super) right: bool,
-    pub(super) detail: Value,
-    /// For people.
-    pub(super) words: String,
+    pub(super) fn right(self, right: bool) -> Self {
+        Self { right, ..self }
+    }
+
+    pub(super) fn detail(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
 }
 
 impl Telling {
@@ -43,9 +58,9 @@ impl Telling {
         Self { lines, began: Instant::now(), all_met: true }
     }
 
-    /// Tells one step.
-    pub(super) fn step(&mut self, step: Step) {
-        let Step { name, took, bound, right, detail, words } = step;
+    /// Tells one step; `words` are for people.
+    pub(super) fn step(&mut self, step: Step, words: &str) {
+        let Step { name, took, bound, right, detail } = step;
         let ok = right && bound.is_none_or(|bound| took <= bound);
         self.all_met &= ok;
         let at = self.began.elapsed();

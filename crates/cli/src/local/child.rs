@@ -32,7 +32,7 @@ pub fn end_all() {
 pub struct Child {
     name: String,
     process: std::process::Child,
-    lines: Receiver<String>,
+    lines: Receiver<(Instant, String)>,
     log: PathBuf,
 }
 
@@ -57,14 +57,14 @@ impl Child {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 // Who listens no more, and a full disk, must not end the child.
                 writeln!(copy, "{line}").ok();
-                send.send(line).ok();
+                send.send((Instant::now(), line)).ok();
             }
         });
         Ok(Self { name: name.to_owned(), process, lines, log: log.to_owned() })
     }
 
-    /// The next line that it prints, if one comes within `patience`.
-    pub fn line(&mut self, patience: Duration) -> Option<String> {
+    /// The next line that it prints, and when it did, if one comes within `patience`.
+    pub fn line(&mut self, patience: Duration) -> Option<(Instant, String)> {
         self.lines.recv_timeout(patience).ok()
     }
 
@@ -77,7 +77,7 @@ impl Child {
         let end = Instant::now() + patience;
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(printed) if printed == line => return Ok(()),
+                Ok((_, printed)) if printed == line => return Ok(()),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     bail!("{} did not print {line:?} within {patience:?}{}", self.name, self.tail())
