@@ -19,6 +19,7 @@ mod evidence;
 pub mod fleet;
 mod grants;
 mod ids;
+pub mod invariants;
 mod lines;
 mod message;
 pub mod name;
