@@ -1,0 +1,105 @@
+//! The network: who reaches whom, how late, how often. Knows nothing of what it carries.
+use std::time::Duration;
+
+use crate::rng::Rng;
+use crate::setup::{CLIENTS, SERVERS};
+
+/// An end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each counts from zero")]
+pub enum Place {
+    Coordinator(usize),
+    Agent(usize),
+    Client(usize),
+}
+
+/// One direction between two places.
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    /// Faults that cut it at present.
+    cuts: u32,
+    /// Letters lost, of a thousand.
+    loss: u64,
+}
+
+/// All links, and the weather.
+#[derive(Debug)]
+pub struct Network {
+    rng: Rng,
+    coordinators: usize,
+    links: Vec<Link>,
+    /// Letters lost everywhere, of a thousand.
+    pub loss: u64,
+    /// Letters doubled everywhere, of a thousand.
+    pub doubled: u64,
+    /// Slowest letter of good weather, in microseconds.
+    pub slowest_us: u64,
+}
+
+impl Network {
+    /// All links whole.
+    pub fn new(rng: Rng, coordinators: usize) -> Self {
+        let places = coordinators + SERVERS + CLIENTS;
+        let links = vec![Link::default(); places * places];
+        Self { rng, coordinators, links, loss: 0, doubled: 0, slowest_us: 1_000 }
+    }
+
+    fn place(&self, place: Place) -> usize {
+        match place {
+            Place::Coordinator(i) => i,
+            Place::Agent(i) => self.coordinators + i,
+            Place::Client(i) => self.coordinators + SERVERS + i,
+        }
+    }
+
+    fn link(&mut self, from: Place, to: Place) -> &mut Link {
+        let places = self.coordinators + SERVERS + CLIENTS;
+        let at = self.place(from) * places + self.place(to);
+        &mut self.links[at]
+    }
+
+    /// Nothing passes from here to there until it is mended as often as it was cut.
+    pub fn cut(&mut self, from: Place, to: Place) {
+        self.link(from, to).cuts += 1;
+    }
+
+    /// Takes one cut back.
+    pub fn mend(&mut self, from: Place, to: Place) {
+        let link = self.link(from, to);
+        link.cuts = link.cuts.saturating_sub(1);
+    }
+
+    /// Loses so many of a thousand letters from here to there.
+    pub fn lose(&mut self, from: Place, to: Place, per_mille: u64) {
+        self.link(from, to).loss = per_mille;
+    }
+
+    /// Letters from here reach there.
+    pub fn passes(&mut self, from: Place, to: Place) -> bool {
+        self.link(from, to).cuts == 0
+    }
+
+    /// Letters from here surely, or mostly, do not reach there.
+    pub fn is_bad(&mut self, from: Place, to: Place) -> bool {
+        let link = self.link(from, to);
+        link.cuts > 0 || link.loss >= 300
+    }
+
+    /// How long each copy of a letter takes: none if it is lost, two if it is doubled.
+    pub fn carry(&mut self, from: Place, to: Place) -> [Option<Duration>; 2] {
+        let link = *self.link(from, to);
+        if link.cuts > 0 || self.rng.chance(link.loss) || self.rng.chance(self.loss) {
+            return [None, None];
+        }
+        let first = Some(self.delay());
+        // Operators' requests are doubled by their clients only: a connection does not.
+        let human = matches!(from, Place::Client(_)) || matches!(to, Place::Client(_));
+        let again = !human && self.rng.chance(self.doubled);
+        [first, again.then(|| self.delay() * 3)]
+    }
+
+    fn delay(&mut self) -> Duration {
+        let slowest_us = if self.rng.chance(10) { self.slowest_us * 20 } else { self.slowest_us };
+        Duration::from_micros(self.rng.within(100..slowest_us.max(200)))
+    }
+}
