@@ -3,7 +3,7 @@ use std::ops::Add;
 use std::time::Duration;
 
 use interrex_core::agent::io::AgentMoment;
-use interrex_core::{BootTime, Mono, Moment, Wall};
+use interrex_core::{BootTime, Moment, Mono, Wall};
 
 /// Unix milliseconds at which every run begins.
 const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -54,7 +54,8 @@ impl Clock {
     /// Since some moment before the run: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show.
     pub fn local(&self, at: At) -> Duration {
         let at_us = i128::from(at.0);
-        let shown = i128::from(self.start_us) + at_us + at_us * i128::from(self.rate_ppm) / 1_000_000;
+        let shown =
+            i128::from(self.start_us) + at_us + at_us * i128::from(self.rate_ppm) / 1_000_000;
         Duration::from_micros(u64::try_from(shown).unwrap_or_default())
     }
 

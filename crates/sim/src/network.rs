@@ -18,8 +18,6 @@ pub enum Place {
 struct Link {
     /// Faults that cut it at present.
     cuts: u32,
-    /// Letters lost, of a thousand.
-    loss: u64,
 }
 
 /// All links, and the weather.
@@ -69,9 +67,20 @@ impl Network {
         link.cuts = link.cuts.saturating_sub(1);
     }
 
-    /// Loses so many of a thousand letters from here to there.
-    pub fn lose(&mut self, from: Place, to: Place, per_mille: u64) {
-        self.link(from, to).loss = per_mille;
+    /// Good weather again; cuts stay.
+    pub fn clear_up(&mut self) {
+        (self.loss, self.doubled, self.slowest_us) = (0, 0, 1_000);
+    }
+
+    /// All links whole, good weather.
+    pub fn heal(&mut self) {
+        self.clear_up();
+        self.links.fill(Link::default());
+    }
+
+    /// Takes all cuts back.
+    pub fn make_whole(&mut self, from: Place, to: Place) {
+        self.link(from, to).cuts = 0;
     }
 
     /// Letters from here reach there.
@@ -79,16 +88,10 @@ impl Network {
         self.link(from, to).cuts == 0
     }
 
-    /// Letters from here surely, or mostly, do not reach there.
-    pub fn is_bad(&mut self, from: Place, to: Place) -> bool {
-        let link = self.link(from, to);
-        link.cuts > 0 || link.loss >= 300
-    }
-
     /// How long each copy of a letter takes: none if it is lost, two if it is doubled.
     pub fn carry(&mut self, from: Place, to: Place) -> [Option<Duration>; 2] {
         let link = *self.link(from, to);
-        if link.cuts > 0 || self.rng.chance(link.loss) || self.rng.chance(self.loss) {
+        if link.cuts > 0 || self.rng.chance(self.loss) {
             return [None, None];
         }
         let first = Some(self.delay());

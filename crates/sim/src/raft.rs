@@ -48,6 +48,15 @@ pub struct Appended {
     pub matches: Result<u64, u64>,
 }
 
+/// A conflicting tail was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The last entry that stayed.
+    pub last_kept: u64,
+    /// There was a decision in it.
+    pub decision: bool,
+}
+
 /// One member's part of the log.
 #[derive(Debug)]
 pub struct Raft {
@@ -128,7 +137,7 @@ impl Raft {
     }
 
     /// A leader's letter came. Returns the answer, and what was cut: the last entry that stayed.
-    pub fn on_append(&mut self, append: &Append, now: At) -> (Appended, Option<u64>) {
+    pub fn on_append(&mut self, append: &Append, now: At) -> (Appended, Option<Cut>) {
         let answer = |raft: &Self, matches| Appended { term: raft.term, member: raft.me, matches };
         if append.term < self.term {
             return (answer(self, Err(self.last())), None);
@@ -145,8 +154,10 @@ impl Raft {
             match self.log.get(at) {
                 Some(held) if held.term == entry.term => {}
                 Some(_) => {
-                    self.log.truncate(at);
-                    cut = Some(at as u64 - 1);
+                    let mut lost = self.log.drain(at..);
+                    let decision = lost.any(|lost| matches!(lost.entry, Entry::Decision(_)));
+                    drop(lost);
+                    cut = Some(Cut { last_kept: at as u64 - 1, decision });
                     self.log.push(Arc::clone(entry));
                 }
                 None => self.log.push(Arc::clone(entry)),
@@ -214,7 +225,7 @@ mod tests {
         let letter = rafts[from].letter(to);
         let (answer, cut) = rafts[to].on_append(&letter, At(0));
         rafts[from].on_appended(answer);
-        cut
+        cut.map(|cut| cut.last_kept)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Each seed leaves out some kinds of faults altogether (swarm testing): what is always there
 //! hides what it hides.
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use interrex_core::fleet::{Failback, Fleet, Group, Limits, Mode, Recorder, Role, Server};
@@ -73,15 +73,20 @@ fn plan(rng: &mut Rng, kinds: &[Kind]) -> Vec<(At, Kind)> {
     plan
 }
 
+static NAMES: LazyLock<Vec<ServerId>> = LazyLock::new(|| {
+    let hosts = (1..=HOMES).map(|n| format!("srv-{n}"));
+    let standbys = (1..=SERVERS - HOMES).map(|n| format!("sb-{n}"));
+    hosts.chain(standbys).map(|name| name.parse().expect("a name")).collect()
+});
+
 /// The name of the server at that place.
 pub fn server(at: usize) -> ServerId {
-    let name = if at < HOMES { format!("srv-{}", at + 1) } else { format!("sb-{}", at + 1 - HOMES) };
-    name.parse().expect("a name")
+    NAMES[at]
 }
 
 /// The place of a server.
-pub fn place(server: ServerId) -> Option<usize> {
-    (0..SERVERS).find(|&at| self::server(at) == server)
+pub fn place(server: ServerId) -> usize {
+    NAMES.iter().position(|&name| name == server).expect("a server of the fleet")
 }
 
 /// The recorder whose home is at that place.
