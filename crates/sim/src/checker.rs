@@ -5,13 +5,11 @@ mod fencing;
 mod log;
 mod operations;
 
-use std::collections::BTreeMap;
-
 use interrex_core::{CoordinatorId, Entry, LogIndex, Member, Members, SetId, Voters};
 
-pub use self::fencing::Tenures;
-pub use self::log::Oracle;
-pub use self::operations::Operations;
+pub(crate) use self::fencing::Tenures;
+pub(crate) use self::log::Oracle;
+pub(crate) use self::operations::Operations;
 use crate::clock::At;
 use crate::nodes;
 use crate::raft::LogEntry;
@@ -30,34 +28,32 @@ pub struct Violation {
 
 /// When one coordinator heard one server, in true time.
 #[derive(Clone, Debug, Default)]
-pub struct Hearing {
+pub(crate) struct Hearing {
     /// The last beat, or the start of the process.
-    pub last: At,
+    pub(crate) last: At,
     /// The newest long silences, and when they ended.
-    pub silences: Vec<(std::time::Duration, At)>,
+    pub(crate) silences: Vec<(std::time::Duration, At)>,
 }
 
 /// What is known, and what was found.
-pub struct Checker {
+pub(crate) struct Checker {
     /// Found so far. The run ends at the first.
-    pub violations: Vec<Violation>,
+    pub(crate) violations: Vec<Violation>,
     /// The committed log and its fold.
-    pub oracle: Oracle,
+    pub(crate) oracle: Oracle,
     /// What operators asked, and what became of it.
-    pub operations: Operations,
+    pub(crate) operations: Operations,
     /// Every committed move.
-    pub tenures: Tenures,
+    pub(crate) tenures: Tenures,
     /// By coordinator and server.
-    pub hearing: Vec<Vec<Hearing>>,
+    pub(crate) hearing: Vec<Vec<Hearing>>,
     /// Of the newest change of leaders: since when nobody led, and until when.
-    pub leaderless: (At, At),
-    /// Who led which term.
-    pub leaders: BTreeMap<u64, usize>,
+    pub(crate) leaderless: (At, At),
     now: At,
 }
 
 /// The entry that the cluster was founded with.
-pub fn founding(members: usize) -> LogEntry {
+pub(crate) fn founding(members: usize) -> LogEntry {
     let voters = Voters(vec![(0..members).map(nodes::id).collect()]);
     let member = |at: usize| -> (CoordinatorId, Member) {
         let name = format!("c{}", at + 1).parse().expect("a name");
@@ -69,7 +65,7 @@ pub fn founding(members: usize) -> LogEntry {
 
 impl Checker {
     /// Nothing seen yet but the founding.
-    pub fn new(members: usize) -> Self {
+    pub(crate) fn new(members: usize) -> Self {
         Self {
             violations: Vec::new(),
             oracle: Oracle::new(members),
@@ -77,39 +73,33 @@ impl Checker {
             tenures: Tenures::default(),
             hearing: vec![vec![Hearing::default(); SERVERS]; members],
             leaderless: (At(0), At(0)),
-            leaders: BTreeMap::new(),
             now: At(0),
         }
     }
 
     /// True time, for what is blamed next.
-    pub fn tick(&mut self, now: At) {
+    pub(crate) fn tick(&mut self, now: At) {
         self.now = now;
     }
 
     /// This must not be.
-    pub fn blame(&mut self, invariant: &str, detail: String) {
+    pub(crate) fn blame(&mut self, invariant: &str, detail: String) {
         let invariant = invariant.to_string();
         self.violations.push(Violation { invariant, at_ms: self.now.ms(), detail });
     }
 
     /// A coordinator takes a beat in.
-    pub fn heard(&mut self, node: usize, host: usize, now: At) {
+    pub(crate) fn heard(&mut self, node: usize, host: usize, now: At) {
         self.hearing[node][host].end_silence(now);
     }
 
     /// A coordinator begins to listen: what was silent before proves nothing (P2).
-    pub fn listener_started(&mut self, node: usize, now: At) {
+    pub(crate) fn listener_started(&mut self, node: usize, now: At) {
         self.hearing[node].iter_mut().for_each(|hearing| hearing.end_silence(now));
     }
 
-    /// A coordinator begins to lead.
-    pub fn leads(&mut self, node: usize, term: u64, _blank: u64) {
-        self.leaders.insert(term, node);
-    }
-
     /// The index of the newest committed entry.
-    pub fn committed(&self) -> LogIndex {
+    pub(crate) fn committed(&self) -> LogIndex {
         LogIndex(self.oracle.log.len() as u64 - 1)
     }
 }

@@ -2,31 +2,31 @@
 use std::ops::Add;
 use std::time::Duration;
 
-use interrex_core::agent::io::AgentMoment;
+use interrex_core::agent::AgentMoment;
 use interrex_core::{BootTime, Moment, Mono, Wall};
 
 /// Unix milliseconds at which every run begins.
 const EPOCH_MS: u64 = 1_800_000_000_000;
 /// The bound on the error of a clock's rate: 1 % (PROTOCOL section 1, p).
-pub const RATE_PPM_MAX: i64 = 10_000;
+pub(crate) const RATE_PPM_MAX: i64 = 10_000;
 
 /// True time: microseconds since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct At(pub u64);
+pub(crate) struct At(pub(crate) u64);
 
 impl At {
     /// How long ago `earlier` was; zero if it is still to come.
-    pub fn since(self, earlier: At) -> Duration {
+    pub(crate) fn since(self, earlier: At) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// Milliseconds since the run began.
-    pub fn ms(self) -> u64 {
+    pub(crate) fn ms(self) -> u64 {
         self.0 / 1_000
     }
 
     /// The unix milliseconds that a right clock shows.
-    pub fn unix_ms(self) -> u64 {
+    pub(crate) fn unix_ms(self) -> u64 {
         EPOCH_MS + self.ms()
     }
 }
@@ -41,18 +41,18 @@ impl Add<Duration> for At {
 
 /// One machine's clocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     /// How much too fast it runs, in millionths.
-    pub rate_ppm: i64,
+    pub(crate) rate_ppm: i64,
     /// What it showed when the run began, in microseconds.
-    pub start_us: u64,
+    pub(crate) start_us: u64,
     /// How far somebody set the wall clock forward.
-    pub wall_off_ms: i64,
+    pub(crate) wall_off_ms: i64,
 }
 
 impl Clock {
     /// Since some moment before the run: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show.
-    pub fn local(&self, at: At) -> Duration {
+    pub(crate) fn local(&self, at: At) -> Duration {
         let at_us = i128::from(at.0);
         let shown =
             i128::from(self.start_us) + at_us + at_us * i128::from(self.rate_ppm) / 1_000_000;
@@ -60,7 +60,7 @@ impl Clock {
     }
 
     /// When this clock shows `local`, at the latest.
-    pub fn when(&self, local: Duration) -> At {
+    pub(crate) fn when(&self, local: Duration) -> At {
         let since_start =
             i128::try_from(local.as_micros()).unwrap_or_default() - i128::from(self.start_us);
         let at = since_start * 1_000_000 / (1_000_000 + i128::from(self.rate_ppm)) + 1;
@@ -68,17 +68,17 @@ impl Clock {
     }
 
     /// For people.
-    pub fn wall(&self, at: At) -> Wall {
+    pub(crate) fn wall(&self, at: At) -> Wall {
         Wall(at.unix_ms().saturating_add_signed(self.wall_off_ms))
     }
 
     /// What a coordinator's shell reads.
-    pub fn moment(&self, at: At) -> Moment {
+    pub(crate) fn moment(&self, at: At) -> Moment {
         Moment { mono: Mono(self.local(at)), wall: self.wall(at) }
     }
 
     /// What an agent's shell reads.
-    pub fn agent_moment(&self, at: At) -> AgentMoment {
+    pub(crate) fn agent_moment(&self, at: At) -> AgentMoment {
         AgentMoment { boot: BootTime(self.local(at)), wall: self.wall(at) }
     }
 }

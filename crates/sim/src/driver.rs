@@ -8,16 +8,15 @@ use crate::clock::At;
 use crate::rng::Rng;
 
 /// Distance of two ticks of recorded material (CONTRACT).
-pub const TICK_MS: u32 = 20;
+pub(crate) const TICK_MS: u32 = 20;
 
 /// Material of one recorder on one server, without a gap.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "each field is named in the glossary's words")]
-pub struct Interval {
-    pub recorder: RecorderId,
-    pub epoch: Epoch,
-    pub from: At,
-    pub to: At,
+pub(crate) struct Interval {
+    pub(crate) recorder: RecorderId,
+    pub(crate) epoch: Epoch,
+    pub(crate) from: At,
+    pub(crate) to: At,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +28,20 @@ struct Running {
 
 /// What runs recorders on one server.
 #[derive(Debug, Default)]
-pub struct Driver {
+pub(crate) struct Driver {
     running: Vec<Running>,
     /// The disk.
-    pub material: Vec<Interval>,
+    pub(crate) material: Vec<Interval>,
     /// New recorders do not start, and it says so.
-    pub broken: bool,
+    pub(crate) broken: bool,
     /// New recorders need so much longer.
-    pub slow: Duration,
+    pub(crate) slow: Duration,
     told: Option<(At, Vec<(bool, bool)>)>,
 }
 
 impl Driver {
     /// Level-triggered: starts what is new, stops what is not named.
-    pub fn run(&mut self, wishes: &[Wish], now: At, dice: &mut Rng) {
+    pub(crate) fn run(&mut self, wishes: &[Wish], now: At, dice: &mut Rng) {
         let before = std::mem::take(&mut self.running);
         let records = |run: &Running| run.from.is_some_and(|from| from <= now);
         for &wish in wishes {
@@ -69,7 +68,7 @@ impl Driver {
     }
 
     /// What did not start because it was broken starts now.
-    pub fn mend(&mut self, now: At) {
+    pub(crate) fn mend(&mut self, now: At) {
         (self.broken, self.slow) = (false, Duration::ZERO);
         for run in self.running.iter_mut().filter(|run| run.from.is_none()) {
             run.from = Some(now + Duration::from_millis(200));
@@ -77,7 +76,7 @@ impl Driver {
     }
 
     /// The process is dead, and with it all that it ran.
-    pub fn stop_all(&mut self, now: At) {
+    pub(crate) fn stop_all(&mut self, now: At) {
         for run in std::mem::take(&mut self.running) {
             Self::store(&mut self.material, &run, now);
         }
@@ -92,18 +91,18 @@ impl Driver {
     }
 
     /// It runs nothing.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
 
     /// It records this at present.
-    pub fn records(&self, recorder: RecorderId, now: At) -> bool {
+    pub(crate) fn records(&self, recorder: RecorderId, now: At) -> bool {
         let this = |run: &&Running| run.wish.recorder == recorder;
         self.running.iter().filter(this).any(|run| run.from.is_some_and(|from| from <= now))
     }
 
     /// What it is doing, if that is new or has not been told for a while.
-    pub fn news(&mut self, now: At) -> Option<Vec<DriverStatus>> {
+    pub(crate) fn news(&mut self, now: At) -> Option<Vec<DriverStatus>> {
         let flags: Vec<_> = self
             .running
             .iter()
@@ -120,7 +119,7 @@ impl Driver {
     }
 
     /// Where those tenures end on this disk, of those that are not being recorded.
-    pub fn ends(&self, tenures: &[(RecorderId, Epoch)]) -> Vec<EndedTenure> {
+    pub(crate) fn ends(&self, tenures: &[(RecorderId, Epoch)]) -> Vec<EndedTenure> {
         let over = |&&(recorder, epoch): &&(RecorderId, Epoch)| {
             !self.running.iter().any(|run| (run.wish.recorder, run.wish.epoch) == (recorder, epoch))
         };
@@ -133,7 +132,7 @@ impl Driver {
     }
 
     /// The first material of a tenure on this disk, what is being written included.
-    pub fn first_ms(&self, recorder: RecorderId, epoch: Epoch) -> Option<u64> {
+    pub(crate) fn first_ms(&self, recorder: RecorderId, epoch: Epoch) -> Option<u64> {
         let stored =
             self.material.iter().filter(|part| (part.recorder, part.epoch) == (recorder, epoch));
         let running = self

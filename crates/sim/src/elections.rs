@@ -2,6 +2,7 @@
 //! none of which has a newer log, leads; all in one instant.
 use std::time::Duration;
 
+use crate::clock::At;
 use crate::network::Place;
 use crate::world::{Happening, World};
 
@@ -10,7 +11,7 @@ const PATIENCE_MS: (u64, u64) = (150, 300);
 
 impl World {
     /// The member will look whether it has a leader.
-    pub fn await_election(&mut self, at: usize) {
+    pub(crate) fn await_election(&mut self, at: usize) {
         let patience = Duration::from_millis(self.dice.raft.within(PATIENCE_MS.0..PATIENCE_MS.1));
         let life = self.nodes[at].life;
         let due = self.heard_leader(at).max(self.now) + patience;
@@ -18,7 +19,7 @@ impl World {
     }
 
     /// The member looks whether it has a leader, and otherwise tries to be it.
-    pub fn election_due(&mut self, at: usize, life: u64) {
+    pub(crate) fn election_due(&mut self, at: usize, life: u64) {
         let node = &self.nodes[at];
         if node.life != life || node.core.is_none() {
             return;
@@ -31,7 +32,7 @@ impl World {
     }
 
     /// The leader hands its office to a member that has all that it has.
-    pub fn step_aside(&mut self, at: usize) {
+    pub(crate) fn step_aside(&mut self, at: usize) {
         let newness = self.nodes[at].raft.newness();
         let heir = (0..self.nodes.len()).find(|&to| {
             to != at && self.nodes[to].runs() && self.nodes[to].raft.newness() >= newness
@@ -43,7 +44,7 @@ impl World {
 
     /// Elects `candidate` if a majority grants it. With `force`, also those vote that have a
     /// leader, and that leader may not hear of it.
-    pub fn elect(&mut self, candidate: usize, force: bool) -> bool {
+    pub(crate) fn elect(&mut self, candidate: usize, force: bool) -> bool {
         if !self.nodes[candidate].runs() {
             return false;
         }
@@ -64,6 +65,8 @@ impl World {
         }
         let term = voters.iter().map(|at| self.nodes[*at].raft.term).max().unwrap_or_default() + 1;
         let now = self.now;
+        let heard = voters.iter().map(|at| self.nodes[*at].raft.heard).max().unwrap_or(now);
+        self.checker.leaderless = (heard, At(u64::MAX));
         voters.iter().for_each(|at| self.nodes[*at].raft.vote(term, now));
         self.take_lead(candidate);
         voters.into_iter().filter(|at| *at != candidate).for_each(|at| self.told(at));

@@ -10,12 +10,11 @@ use crate::rng::Rng;
 use crate::setup::{self, HOMES, SERVERS};
 use crate::world::{Happening, World};
 
-pub use crate::reactions::{Move, Reaction, reactions};
+pub(crate) use crate::reactions::{Move, Reaction, reactions};
 
 /// A kind of fault; whom it meets, and for how long, is drawn when it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each says what it does")]
-pub enum Kind {
+pub(crate) enum Kind {
     CrashCoordinator,
     CrashLeader,
     CrashAllCoordinators,
@@ -78,7 +77,7 @@ const ALL: &[Kind] = &[
 ];
 
 /// Which kinds a seed has, each as often as it is to come.
-pub fn mix(rng: &mut Rng) -> Vec<Kind> {
+pub(crate) fn mix(rng: &mut Rng) -> Vec<Kind> {
     let mut mix = vec![Kind::CrashAgent, Kind::CrashAgent, Kind::PartitionAgent, Kind::CutAgent];
     for &kind in ALL {
         if rng.chance(450) {
@@ -90,7 +89,7 @@ pub fn mix(rng: &mut Rng) -> Vec<Kind> {
 
 /// Something that begins.
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// By the clock.
     Planned(Kind),
     /// In answer to something, and against somebody.
@@ -99,8 +98,7 @@ pub enum Fault {
 
 /// How a fault ends.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each says what it does")]
-pub enum Undo {
+pub(crate) enum Undo {
     StartCoordinator(usize),
     WakeCoordinator(usize, u64),
     StartAgent(usize),
@@ -120,7 +118,7 @@ pub enum Undo {
 
 impl World {
     /// A fault begins, unless all has been mended.
-    pub fn begin(&mut self, fault: Fault) {
+    pub(crate) fn begin(&mut self, fault: Fault) {
         if self.healed {
             return;
         }
@@ -204,7 +202,7 @@ impl World {
     }
 
     /// Around the timeout of a server: just too short, just long enough, or longer.
-    pub fn about(&mut self, host: usize) -> Duration {
+    pub(crate) fn about(&mut self, host: usize) -> Duration {
         let timeout = self.checker.oracle.state.fleet.document().timeout(setup::server(host));
         let per_mille =
             self.dice.faults.pick(&[600, 900, 1_000, 1_050, 1_200, 1_500, 2_500, 5_000]);
@@ -213,13 +211,13 @@ impl World {
     }
 
     /// A while, from half a second on.
-    pub fn long(&mut self) -> Duration {
+    pub(crate) fn long(&mut self) -> Duration {
         let most = self.dice.faults.pick(&[2_000, 8_000, 30_000]);
         Duration::from_millis(self.dice.faults.within(500..most))
     }
 
     /// A coordinator dies, and comes back after a while.
-    pub fn crash_node(&mut self, node: usize, down: Duration) {
+    pub(crate) fn crash_node(&mut self, node: usize, down: Duration) {
         if self.nodes[node].core.is_some() {
             self.kill_node(node);
             self.later(down, Happening::End(Undo::StartCoordinator(node)));
@@ -237,7 +235,7 @@ impl World {
     }
 
     /// A coordinator is stopped, and goes on after a while.
-    pub fn pause_node(&mut self, node: usize, long: Duration) {
+    pub(crate) fn pause_node(&mut self, node: usize, long: Duration) {
         if self.nodes[node].runs() {
             self.nodes[node].backlog = Some(Vec::new());
             let life = self.nodes[node].life;
@@ -246,7 +244,7 @@ impl World {
     }
 
     /// An agent's process dies with its recorders, and comes back after a while.
-    pub fn crash_host(&mut self, host: usize, down: Duration, disk_too: bool) {
+    pub(crate) fn crash_host(&mut self, host: usize, down: Duration, disk_too: bool) {
         if self.hosts[host].agent.is_some() {
             self.kill_host(host, disk_too);
             self.later(down, Happening::End(Undo::StartAgent(host)));
@@ -254,7 +252,7 @@ impl World {
     }
 
     /// An agent is stopped, and goes on after a while. Its recorders and its guard are not.
-    pub fn pause_host(&mut self, host: usize, long: Duration) {
+    pub(crate) fn pause_host(&mut self, host: usize, long: Duration) {
         if self.hosts[host].agent.is_some() && self.hosts[host].backlog.is_none() {
             self.hosts[host].backlog = Some(Vec::new());
             let life = self.hosts[host].life;
@@ -263,13 +261,13 @@ impl World {
     }
 
     /// Nothing passes there for a while.
-    pub fn cut_for(&mut self, pairs: Vec<(Place, Place)>, long: Duration) {
+    pub(crate) fn cut_for(&mut self, pairs: Vec<(Place, Place)>, long: Duration) {
         pairs.iter().for_each(|(from, to)| self.net.cut(*from, *to));
         self.later(long, Happening::End(Undo::Mend(pairs)));
     }
 
     /// A coordinator loses its peers, and perhaps its agents.
-    pub fn isolate(&mut self, node: usize, from_agents: bool, long: Duration) {
+    pub(crate) fn isolate(&mut self, node: usize, from_agents: bool, long: Duration) {
         let peers = (0..self.nodes.len()).filter(|peer| *peer != node).map(Place::Coordinator);
         let agents = (0..SERVERS).filter(|_| from_agents).map(Place::Agent);
         let here = Place::Coordinator(node);
@@ -278,7 +276,7 @@ impl World {
     }
 
     /// An agent loses a majority of the coordinators, or all, one way or both.
-    pub fn partition_agent(&mut self, host: usize, long: Duration) {
+    pub(crate) fn partition_agent(&mut self, host: usize, long: Duration) {
         let count = self.nodes.len();
         let first = self.dice.faults.index(count);
         let lost = if self.dice.faults.chance(400) { count } else { count / 2 + 1 };
@@ -302,13 +300,13 @@ impl World {
     }
 
     /// A coordinator applies late.
-    pub fn lag(&mut self, node: usize, long: Duration) {
+    pub(crate) fn lag(&mut self, node: usize, long: Duration) {
         self.nodes[node].lag_us = self.dice.faults.pick(&[100_000, 500_000, 3_000_000]);
         self.later(long, Happening::End(Undo::SwiftApply(node)));
     }
 
     /// New recorders of a server do not start, or late.
-    pub fn break_driver(&mut self, host: usize, slow: Duration, long: Duration) {
+    pub(crate) fn break_driver(&mut self, host: usize, slow: Duration, long: Duration) {
         let driver = &mut self.hosts[host].driver;
         (driver.broken, driver.slow) = (slow.is_zero(), slow);
         self.later(long, Happening::End(Undo::MendDriver(host)));
@@ -324,7 +322,7 @@ impl World {
     }
 
     /// A fault ends.
-    pub fn undo(&mut self, undo: Undo) {
+    pub(crate) fn undo(&mut self, undo: Undo) {
         match undo {
             Undo::StartCoordinator(node) => self.start_node(node),
             Undo::WakeCoordinator(node, life) => self.wake_node(node, life),
@@ -388,7 +386,7 @@ impl World {
     }
 
     /// All faults end. Perhaps one or two servers stay dead.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         self.say("all is mended");
         self.healed = true;
         self.net.heal();

@@ -14,36 +14,36 @@ use crate::setup;
 use crate::world::{Happening, Letter, World};
 
 /// A server.
-pub struct Host {
+pub(crate) struct Host {
     /// Its clocks.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// The present process; nothing while it is down.
-    pub agent: Option<Agent>,
+    pub(crate) agent: Option<Agent>,
     /// Counts the processes.
-    pub life: u64,
+    pub(crate) life: u64,
     /// What waits in the sockets of a stopped process.
-    pub backlog: Option<Vec<Happening>>,
+    pub(crate) backlog: Option<Vec<Happening>>,
     /// Durable: the boot of the last process.
-    pub boot: Option<AgentBoot>,
+    pub(crate) boot: Option<AgentBoot>,
     /// Durable: the last good configuration.
     last_good: Vec<Duty>,
     /// Connections that stand, and the coordinator's life that they stand with.
-    pub connections: BTreeMap<Connection, u64>,
+    pub(crate) connections: BTreeMap<Connection, u64>,
     /// Connections over which nothing comes back.
-    pub deaf: BTreeSet<Connection>,
+    pub(crate) deaf: BTreeSet<Connection>,
     /// Runs recorders.
-    pub driver: Driver,
+    pub(crate) driver: Driver,
     /// The newest assignment that came to this process.
-    pub newest: Option<Assignment>,
+    pub(crate) newest: Option<Assignment>,
     /// Tenures for which it acts, each until that lease end in true time.
-    pub acts: BTreeMap<(RecorderId, Epoch), At>,
+    pub(crate) acts: BTreeMap<(RecorderId, Epoch), At>,
     /// It records without having reached a majority.
-    pub alone: bool,
+    pub(crate) alone: bool,
 }
 
 impl Host {
     /// A server with an empty disk, switched off.
-    pub fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
             agent: None,
@@ -63,7 +63,7 @@ impl Host {
 
 impl World {
     /// Starts an agent's process, unless it runs.
-    pub fn start_host(&mut self, at: usize) {
+    pub(crate) fn start_host(&mut self, at: usize) {
         let boot = AgentBoot(self.dice.agents.draw());
         let links = u32::try_from(self.nodes.len()).unwrap_or_default();
         let host = &mut self.hosts[at];
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Kills an agent's process and its recorders. The guard's deadline stands (A6).
-    pub fn kill_host(&mut self, at: usize, disk_too: bool) {
+    pub(crate) fn kill_host(&mut self, at: usize, disk_too: bool) {
         let now = self.now;
         let host = &mut self.hosts[at];
         host.agent = None;
@@ -103,7 +103,7 @@ impl World {
     }
 
     /// One step of an agent.
-    pub fn agent_step(&mut self, at: usize, life: u64) {
+    pub(crate) fn agent_step(&mut self, at: usize, life: u64) {
         if self.hosts[at].life != life || self.hosts[at].agent.is_none() {
             return;
         }
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// A connection stands, or is over.
-    pub fn connected(&mut self, at: usize, life: u64, connection: Connection, stands: bool) {
+    pub(crate) fn connected(&mut self, at: usize, life: u64, connection: Connection, stands: bool) {
         let node = connection.link.0 as usize;
         let host = &mut self.hosts[at];
         if host.life != life || host.agent.is_none() {
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// Something comes for an agent.
-    pub fn deliver_to_host(&mut self, at: usize, letter: Letter) {
+    pub(crate) fn deliver_to_host(&mut self, at: usize, letter: Letter) {
         let Letter::Ack { via, ack } = letter else { return };
         let host = &mut self.hosts[at];
         if host.agent.is_none() || !host.connections.contains_key(&via) || host.deaf.contains(&via)

@@ -6,8 +6,7 @@ use crate::setup::{CLIENTS, SERVERS};
 
 /// An end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each counts from zero")]
-pub enum Place {
+pub(crate) enum Place {
     Coordinator(usize),
     Agent(usize),
     Client(usize),
@@ -22,21 +21,21 @@ struct Link {
 
 /// All links, and the weather.
 #[derive(Debug)]
-pub struct Network {
+pub(crate) struct Network {
     rng: Rng,
     coordinators: usize,
     links: Vec<Link>,
     /// Letters lost everywhere, of a thousand.
-    pub loss: u64,
+    pub(crate) loss: u64,
     /// Letters doubled everywhere, of a thousand.
-    pub doubled: u64,
+    pub(crate) doubled: u64,
     /// Slowest letter of good weather, in microseconds.
-    pub slowest_us: u64,
+    pub(crate) slowest_us: u64,
 }
 
 impl Network {
     /// All links whole.
-    pub fn new(rng: Rng, coordinators: usize) -> Self {
+    pub(crate) fn new(rng: Rng, coordinators: usize) -> Self {
         let places = coordinators + SERVERS + CLIENTS;
         let links = vec![Link::default(); places * places];
         Self { rng, coordinators, links, loss: 0, doubled: 0, slowest_us: 1_000 }
@@ -57,39 +56,39 @@ impl Network {
     }
 
     /// Nothing passes from here to there until it is mended as often as it was cut.
-    pub fn cut(&mut self, from: Place, to: Place) {
+    pub(crate) fn cut(&mut self, from: Place, to: Place) {
         self.link(from, to).cuts += 1;
     }
 
     /// Takes one cut back.
-    pub fn mend(&mut self, from: Place, to: Place) {
+    pub(crate) fn mend(&mut self, from: Place, to: Place) {
         let link = self.link(from, to);
         link.cuts = link.cuts.saturating_sub(1);
     }
 
     /// Good weather again; cuts stay.
-    pub fn clear_up(&mut self) {
+    pub(crate) fn clear_up(&mut self) {
         (self.loss, self.doubled, self.slowest_us) = (0, 0, 1_000);
     }
 
     /// All links whole, good weather.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         self.clear_up();
         self.links.fill(Link::default());
     }
 
     /// Takes all cuts back.
-    pub fn make_whole(&mut self, from: Place, to: Place) {
+    pub(crate) fn make_whole(&mut self, from: Place, to: Place) {
         self.link(from, to).cuts = 0;
     }
 
     /// Letters from here reach there.
-    pub fn passes(&mut self, from: Place, to: Place) -> bool {
+    pub(crate) fn passes(&mut self, from: Place, to: Place) -> bool {
         self.link(from, to).cuts == 0
     }
 
     /// How long each copy of a letter takes: none if it is lost, two if it is doubled.
-    pub fn carry(&mut self, from: Place, to: Place) -> [Option<Duration>; 2] {
+    pub(crate) fn carry(&mut self, from: Place, to: Place) -> [Option<Duration>; 2] {
         let link = *self.link(from, to);
         if link.cuts > 0 || self.rng.chance(self.loss) {
             return [None, None];

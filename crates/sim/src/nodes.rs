@@ -17,39 +17,39 @@ use crate::setup::{self, SERVERS};
 use crate::world::{Happening, Letter, World};
 
 /// A coordinator's machine.
-pub struct Node {
+pub(crate) struct Node {
     /// Its clocks.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// The present process; nothing while it is down.
-    pub core: Option<Coordinator>,
+    pub(crate) core: Option<Coordinator>,
     /// Counts the processes, as the boot counter on its disk does.
-    pub life: u64,
+    pub(crate) life: u64,
     /// What waits in the sockets of a stopped process.
-    pub backlog: Option<Vec<Happening>>,
+    pub(crate) backlog: Option<Vec<Happening>>,
     /// Its part of the log.
-    pub raft: Raft,
+    pub(crate) raft: Raft,
     /// What its core was told of the log.
     told: (u64, Option<usize>),
     /// Applied by the core.
-    pub applied: u64,
+    pub(crate) applied: u64,
     /// Up to here, exclusive, its committed log was compared with everybody's.
-    pub checked: usize,
+    pub(crate) checked: usize,
     /// Applying an entry takes at most so long, in microseconds.
-    pub lag_us: u64,
+    pub(crate) lag_us: u64,
     /// Proposals refused before they are appended, of a thousand.
-    pub refuses: u64,
+    pub(crate) refuses: u64,
     /// The newest connection of each server that spoke.
     connections: BTreeMap<usize, Connection>,
     /// Who waits behind a ticket.
     tickets: BTreeMap<u64, (usize, u64)>,
     ticket: u64,
     /// Whom its last report called silent.
-    pub suspects: BTreeSet<usize>,
+    pub(crate) suspects: BTreeSet<usize>,
 }
 
 impl Node {
     /// A founded member, switched off.
-    pub fn new(me: usize, members: usize, clock: Clock) -> Self {
+    pub(crate) fn new(me: usize, members: usize, clock: Clock) -> Self {
         Self {
             clock,
             core: None,
@@ -69,25 +69,25 @@ impl Node {
     }
 
     /// Up, and not stopped.
-    pub fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         self.core.is_some() && self.backlog.is_none()
     }
 }
 
 /// Coordinators count from one, as in c1.
-pub fn id(node: usize) -> CoordinatorId {
+pub(crate) fn id(node: usize) -> CoordinatorId {
     CoordinatorId(node as u64 + 1)
 }
 
 /// The place of a coordinator.
-pub fn place(id: CoordinatorId) -> usize {
+pub(crate) fn place(id: CoordinatorId) -> usize {
     usize::try_from(id.0).unwrap_or_default().saturating_sub(1)
 }
 
 impl World {
     /// Starts a coordinator's process, unless it runs. Its state is a replay of the log, perhaps
     /// not of all that it had applied.
-    pub fn start_node(&mut self, at: usize) {
+    pub(crate) fn start_node(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         if node.core.is_some() {
             return;
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// Kills a coordinator's process.
-    pub fn kill_node(&mut self, at: usize) {
+    pub(crate) fn kill_node(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         (node.core, node.backlog) = (None, None);
         node.connections.clear();
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// One step of the grid.
-    pub fn coordinator_step(&mut self, at: usize, life: u64) {
+    pub(crate) fn coordinator_step(&mut self, at: usize, life: u64) {
         if self.nodes[at].life == life && self.nodes[at].core.is_some() {
             let after = Duration::from_micros(self.setup.grid_us);
             self.later(after, Happening::CoordinatorStep { node: at, life });
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// Gives the core something, and does what it says.
-    pub fn input(&mut self, at: usize, input: Input) {
+    pub(crate) fn input(&mut self, at: usize, input: Input) {
         let node = &mut self.nodes[at];
         let Some(core) = &mut node.core else { return };
         let outputs = core.handle(input, node.clock.moment(self.now));
@@ -200,7 +200,7 @@ impl World {
     }
 
     /// Something comes for a coordinator.
-    pub fn deliver_to_node(&mut self, at: usize, from: Place, letter: Letter) {
+    pub(crate) fn deliver_to_node(&mut self, at: usize, from: Place, letter: Letter) {
         if self.nodes[at].core.is_none() {
             return;
         }
@@ -276,7 +276,7 @@ impl World {
     }
 
     /// What was committed a while ago reaches the state machine.
-    pub fn apply(&mut self, at: usize, life: u64, upto: u64) {
+    pub(crate) fn apply(&mut self, at: usize, life: u64, upto: u64) {
         while self.nodes[at].life == life
             && self.nodes[at].core.is_some()
             && self.nodes[at].applied < upto.min(self.nodes[at].raft.commit)
@@ -291,7 +291,7 @@ impl World {
     }
 
     /// A proposal reaches the log, or is refused.
-    pub fn offer(&mut self, at: usize, life: u64, term: u64, decision: Decision) {
+    pub(crate) fn offer(&mut self, at: usize, life: u64, term: u64, decision: Decision) {
         let refuses = self.nodes[at].refuses;
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() {
@@ -306,7 +306,7 @@ impl World {
     }
 
     /// The leader speaks to all, whether or not there is something new.
-    pub fn raft_beat(&mut self, at: usize, life: u64, term: u64) {
+    pub(crate) fn raft_beat(&mut self, at: usize, life: u64, term: u64) {
         let node = &self.nodes[at];
         if node.life == life && node.core.is_some() && node.raft.leads() && node.raft.term == term {
             self.raft_speak_to_all(at);
@@ -324,29 +324,28 @@ impl World {
     }
 
     /// The members know each other's leader and term; see [`World::elect`].
-    pub fn told(&mut self, at: usize) {
+    pub(crate) fn told(&mut self, at: usize) {
         self.after_raft(at, None);
     }
 
     /// Begins to lead.
-    pub fn take_lead(&mut self, at: usize) {
+    pub(crate) fn take_lead(&mut self, at: usize) {
         let last = self.nodes[at].raft.lead();
         let (term, life) = (self.nodes[at].raft.term, self.nodes[at].life);
         self.say(&format!("c{} leads term {term}, blank at {last}", at + 1));
-        self.checker.leads(at, term, last);
         self.after_raft(at, None);
         self.input(at, Input::Leads { term, last: LogIndex(last) });
         self.at(self.now, Happening::RaftBeat { node: at, life, term });
     }
 
     /// The leader that is known by most: the one of the highest term.
-    pub fn leader(&self) -> Option<usize> {
+    pub(crate) fn leader(&self) -> Option<usize> {
         let leading = |at: &usize| self.nodes[*at].core.is_some() && self.nodes[*at].raft.leads();
         (0..self.nodes.len()).filter(leading).max_by_key(|at| self.nodes[*at].raft.term)
     }
 
     /// When a coordinator heard a leader last, as its clock for elections has it.
-    pub fn heard_leader(&self, at: usize) -> At {
+    pub(crate) fn heard_leader(&self, at: usize) -> At {
         self.nodes[at].raft.heard
     }
 }

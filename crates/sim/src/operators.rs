@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// What an operation came to, as its client saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// No answer yet, or never.
     Info,
     /// Done, and this was the answer.
@@ -38,18 +38,17 @@ pub enum Seen {
 
 /// One line of the operators' history.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
-pub struct Record {
-    pub id: OperationId,
-    pub command: Command,
-    pub invoked: At,
-    pub ended: Option<At>,
-    pub seen: Seen,
+pub(crate) struct Record {
+    pub(crate) id: OperationId,
+    pub(crate) command: Command,
+    pub(crate) invoked: At,
+    pub(crate) ended: Option<At>,
+    pub(crate) seen: Seen,
 }
 
 /// One operator.
 #[derive(Debug, Default)]
-pub struct Client {
+pub(crate) struct Client {
     open: Option<Open>,
     turn: u64,
     attempt: u64,
@@ -68,7 +67,7 @@ struct Open {
 
 impl World {
     /// An operator wishes something, or asks again.
-    pub fn client_turn(&mut self, at: usize, turn: u64) {
+    pub(crate) fn client_turn(&mut self, at: usize, turn: u64) {
         if self.clients[at].turn != turn {
             return;
         }
@@ -120,7 +119,7 @@ impl World {
     }
 
     /// An answer comes to an operator.
-    pub fn deliver_to_client(&mut self, at: usize, from: Place, letter: Letter) {
+    pub(crate) fn deliver_to_client(&mut self, at: usize, from: Place, letter: Letter) {
         let Letter::Reply { attempt, reply } = letter else { return };
         let now_attempt = self.clients[at].attempt;
         let Some(open) = &mut self.clients[at].open else { return };
@@ -246,7 +245,7 @@ impl World {
     }
 
     /// The fleet with other timeouts, as operators change them.
-    pub fn another_fleet(&mut self) -> Command {
+    pub(crate) fn another_fleet(&mut self) -> Command {
         let state = &self.checker.oracle.state;
         let (current, dice) = (state.fleet.document(), &mut self.dice.people);
         if current.servers.is_empty() {

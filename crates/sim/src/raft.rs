@@ -12,103 +12,102 @@ use interrex_core::Entry;
 use crate::clock::At;
 
 /// How often a leader speaks (PROTOCOL section 1).
-pub const BEAT: Duration = Duration::from_millis(50);
+pub(crate) const BEAT: Duration = Duration::from_millis(50);
 /// Entries in one letter.
 const BATCH: usize = 64;
 
 /// One entry and the term of the leader who wrote it; both together are its identity.
 #[derive(Debug)]
-pub struct LogEntry {
+pub(crate) struct LogEntry {
     /// Of the leader that appended it first.
-    pub term: u64,
+    pub(crate) term: u64,
     /// What the core sees of it.
-    pub entry: Entry,
+    pub(crate) entry: Entry,
 }
 
 /// Leader to member: append these behind that.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "as in the Raft paper, figure 2")]
-pub struct Append {
-    pub term: u64,
-    pub leader: usize,
-    pub behind: u64,
-    pub behind_term: u64,
-    pub entries: Vec<Arc<LogEntry>>,
-    pub commit: u64,
+pub(crate) struct Append {
+    pub(crate) term: u64,
+    pub(crate) leader: usize,
+    pub(crate) behind: u64,
+    pub(crate) behind_term: u64,
+    pub(crate) entries: Vec<Arc<LogEntry>>,
+    pub(crate) commit: u64,
 }
 
 /// Member to leader.
 #[derive(Clone, Copy, Debug)]
-pub struct Appended {
+pub(crate) struct Appended {
     /// Of the member.
-    pub term: u64,
+    pub(crate) term: u64,
     /// Who.
-    pub member: usize,
+    pub(crate) member: usize,
     /// Its log equals the leader's up to here; or, refused, it has no more than this.
-    pub matches: Result<u64, u64>,
+    pub(crate) matches: Result<u64, u64>,
 }
 
 /// A conflicting tail was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// The last entry that stayed.
-    pub last_kept: u64,
+    pub(crate) last_kept: u64,
     /// There was a decision in it.
-    pub decision: bool,
+    pub(crate) decision: bool,
 }
 
 /// One member's part of the log.
 #[derive(Debug)]
-pub struct Raft {
+pub(crate) struct Raft {
     me: usize,
     /// Durable.
-    pub term: u64,
+    pub(crate) term: u64,
     /// Durable; the position is the index.
-    pub log: Vec<Arc<LogEntry>>,
+    pub(crate) log: Vec<Arc<LogEntry>>,
     /// Known to be committed.
-    pub commit: u64,
+    pub(crate) commit: u64,
     /// Who leads `term`, once known.
-    pub leader: Option<usize>,
+    pub(crate) leader: Option<usize>,
     /// Of each member: the next index to send, and the last known to match.
     peers: Vec<(u64, Option<u64>)>,
     /// When a leader was heard last.
-    pub heard: At,
+    pub(crate) heard: At,
 }
 
 impl Raft {
     /// A member as it starts, with the log that the cluster was founded with.
-    pub fn new(me: usize, members: usize, founding: Arc<LogEntry>) -> Self {
+    pub(crate) fn new(me: usize, members: usize, founding: Arc<LogEntry>) -> Self {
         let peers = vec![(0, None); members];
         Self { me, term: 0, log: vec![founding], commit: 0, leader: None, peers, heard: At(0) }
     }
 
     /// What survives the process: term and log. `known` is what its history held.
-    pub fn restart(&mut self, known: u64, now: At) {
+    pub(crate) fn restart(&mut self, known: u64, now: At) {
         (self.leader, self.commit, self.heard) = (None, known, now);
     }
 
     /// This member leads its term.
-    pub fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.leader == Some(self.me)
     }
 
     /// The index of its last entry.
-    pub fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         self.log.len() as u64 - 1
     }
 
     /// What makes one log newer than another: the last entry's term, then its index.
-    pub fn newness(&self) -> (u64, u64) {
+    pub(crate) fn newness(&self) -> (u64, u64) {
         (self.log.last().map_or(0, |entry| entry.term), self.last())
     }
 
     /// Goes over to a later term, whose leader is not known yet.
-    pub fn vote(&mut self, term: u64, now: At) {
+    pub(crate) fn vote(&mut self, term: u64, now: At) {
         (self.term, self.leader, self.heard) = (term, None, now);
     }
 
     /// Begins to lead its term, with a blank entry. Returns that entry's index.
-    pub fn lead(&mut self) -> u64 {
+    pub(crate) fn lead(&mut self) -> u64 {
         self.leader = Some(self.me);
         let next = self.log.len() as u64;
         self.peers.iter_mut().for_each(|peer| *peer = (next, None));
@@ -116,14 +115,14 @@ impl Raft {
     }
 
     /// The leader writes one more entry. Returns its index.
-    pub fn append(&mut self, entry: Entry) -> u64 {
+    pub(crate) fn append(&mut self, entry: Entry) -> u64 {
         self.log.push(Arc::new(LogEntry { term: self.term, entry }));
         self.peers[self.me].1 = Some(self.last());
         self.last()
     }
 
     /// What the leader says to a member now.
-    pub fn letter(&self, to: usize) -> Append {
+    pub(crate) fn letter(&self, to: usize) -> Append {
         let next = self.peers[to].0.clamp(1, self.last() + 1);
         let from = usize::try_from(next).unwrap_or_default();
         Append {
@@ -137,7 +136,7 @@ impl Raft {
     }
 
     /// A leader's letter came. Returns the answer, and what was cut: the last entry that stayed.
-    pub fn on_append(&mut self, append: &Append, now: At) -> (Appended, Option<Cut>) {
+    pub(crate) fn on_append(&mut self, append: &Append, now: At) -> (Appended, Option<Cut>) {
         let answer = |raft: &Self, matches| Appended { term: raft.term, member: raft.me, matches };
         if append.term < self.term {
             return (answer(self, Err(self.last())), None);
@@ -169,7 +168,7 @@ impl Raft {
     }
 
     /// A member's answer came. True if more is known to be committed than before.
-    pub fn on_appended(&mut self, answer: Appended) -> bool {
+    pub(crate) fn on_appended(&mut self, answer: Appended) -> bool {
         if answer.term > self.term {
             (self.term, self.leader) = (answer.term, None);
         }
@@ -189,7 +188,7 @@ impl Raft {
     }
 
     /// Commits what a majority holds, if it is of this term (the paper, section 5.4.2).
-    pub fn advance(&mut self) -> bool {
+    pub(crate) fn advance(&mut self) -> bool {
         let mut held: Vec<u64> = self.peers.iter().map(|peer| peer.1.unwrap_or_default()).collect();
         held.sort_unstable();
         let majority = held[(held.len() - 1) / 2];
@@ -202,7 +201,7 @@ impl Raft {
     }
 
     /// The member has nothing left to send to `to` but its voice.
-    pub fn is_level(&self, to: usize) -> bool {
+    pub(crate) fn is_level(&self, to: usize) -> bool {
         self.peers[to].0 > self.last()
     }
 }

@@ -92,7 +92,7 @@ pub struct Reach(BTreeMap<Situation, u64>);
 
 impl Reach {
     /// Once more.
-    pub fn count(&mut self, situation: Situation) {
+    pub(crate) fn count(&mut self, situation: Situation) {
         *self.0.entry(situation).or_default() += 1;
     }
 

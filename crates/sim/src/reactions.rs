@@ -13,7 +13,7 @@ use crate::world::{Happening, World};
 
 /// To what a reaction answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// Step 1 of a hand-over was committed.
     Planned,
     /// Step 2.
@@ -55,7 +55,7 @@ enum Blow {
 
 /// One habit of a seed.
 #[derive(Clone, Copy, Debug)]
-pub struct Reaction {
+pub(crate) struct Reaction {
     trigger: Trigger,
     per_mille: u64,
     blow: Blow,
@@ -63,7 +63,7 @@ pub struct Reaction {
 
 /// One blow, aimed.
 #[derive(Clone, Copy, Debug)]
-pub struct Move {
+pub(crate) struct Move {
     blow: Blow,
     /// The server from which something is taken, or that is in question.
     holder: usize,
@@ -108,7 +108,7 @@ const HABITS: &[(Trigger, Blow, u64)] = &[
 ];
 
 /// Which habits a seed has.
-pub fn reactions(rng: &mut Rng) -> Vec<Reaction> {
+pub(crate) fn reactions(rng: &mut Rng) -> Vec<Reaction> {
     let mut chosen = Vec::new();
     for &(trigger, blow, per_mille) in HABITS {
         if rng.chance(300) {
@@ -120,7 +120,7 @@ pub fn reactions(rng: &mut Rng) -> Vec<Reaction> {
 
 impl World {
     /// A committed event may provoke something.
-    pub fn react_to_event(&mut self, before: &State, event: &Event) {
+    pub(crate) fn react_to_event(&mut self, before: &State, event: &Event) {
         let node = self.leader().unwrap_or_default();
         let open = |recorder| self.checker.oracle.state.handovers.of(recorder).copied();
         let aimed = match *event {
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// A coordinator tells whom it has not heard.
-    pub fn react_to_report(&mut self, node: usize, report: &Report) {
+    pub(crate) fn react_to_report(&mut self, node: usize, report: &Report) {
         let hosts: Vec<_> = report.silent.iter().map(|(server, _)| setup::place(*server)).collect();
         for host in hosts {
             if self.nodes[node].suspects.insert(host) {
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// A leader proposes.
-    pub fn react_to_proposal(&mut self, node: usize) {
+    pub(crate) fn react_to_proposal(&mut self, node: usize) {
         self.react(Trigger::Proposed, 0, 0, node);
     }
 
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// A blow falls.
-    pub fn begin_move(&mut self, aimed: Move) {
+    pub(crate) fn begin_move(&mut self, aimed: Move) {
         let Move { blow, holder, receiver, node } = aimed;
         let (about, long) = (self.about(holder), self.long());
         match blow {

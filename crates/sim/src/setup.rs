@@ -14,40 +14,40 @@ use crate::faults::{self, Kind, Reaction};
 use crate::rng::Rng;
 
 /// Servers: five recorder hosts, then three standbys.
-pub const SERVERS: usize = 8;
+pub(crate) const SERVERS: usize = 8;
 /// Of which so many are homes.
-pub const HOMES: usize = 5;
+pub(crate) const HOMES: usize = 5;
 /// Operators at work.
-pub const CLIENTS: usize = 3;
+pub(crate) const CLIENTS: usize = 3;
 /// Virtual time of one run.
-pub const RUN: Duration = Duration::from_secs(600);
+pub(crate) const RUN: Duration = Duration::from_secs(600);
 /// Faults stop here, and everything is mended; the rest of the run must bring order.
-pub const HEALED: Duration = Duration::from_secs(470);
+pub(crate) const HEALED: Duration = Duration::from_secs(470);
 /// No run has fewer planned faults.
-pub const FAULTS_MIN: usize = 20;
+pub(crate) const FAULTS_MIN: usize = 20;
 
 /// One seed, spelled out.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Three or five.
-    pub coordinators: usize,
+    pub(crate) coordinators: usize,
     /// Step of coordinators, in microseconds: 10 ms, or more on a slow machine.
-    pub grid_us: u64,
+    pub(crate) grid_us: u64,
     /// Step of agents, in microseconds.
-    pub agent_grid_us: u64,
+    pub(crate) agent_grid_us: u64,
     /// What operators apply first.
-    pub fleet: Arc<Fleet>,
+    pub(crate) fleet: Arc<Fleet>,
     /// Begun by the clock.
-    pub faults: Vec<(At, Kind)>,
+    pub(crate) faults: Vec<(At, Kind)>,
     /// Begun by what happens.
-    pub reactions: Vec<Reaction>,
+    pub(crate) reactions: Vec<Reaction>,
     /// Median pause between two wishes of one operator, in milliseconds.
-    pub leisure_ms: u64,
+    pub(crate) leisure_ms: u64,
 }
 
 impl Setup {
     /// Everything that follows from the seed before the run begins.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let coordinators = if rng.chance(700) { 3 } else { 5 };
         let kinds = faults::mix(&mut rng);
@@ -80,23 +80,23 @@ static NAMES: LazyLock<Vec<ServerId>> = LazyLock::new(|| {
 });
 
 /// The name of the server at that place.
-pub fn server(at: usize) -> ServerId {
+pub(crate) fn server(at: usize) -> ServerId {
     NAMES[at]
 }
 
 /// The place of a server.
-pub fn place(server: ServerId) -> usize {
+pub(crate) fn place(server: ServerId) -> usize {
     NAMES.iter().position(|&name| name == server).expect("a server of the fleet")
 }
 
 /// The recorder whose home is at that place.
-pub fn recorder(home: usize) -> RecorderId {
+pub(crate) fn recorder(home: usize) -> RecorderId {
     format!("rec-{}", home + 1).parse().expect("a name")
 }
 
 /// Two groups that the automaton serves, the first with two standbys and the second with one, and
 /// one that it only observes.
-pub fn group_of(server: usize) -> GroupId {
+pub(crate) fn group_of(server: usize) -> GroupId {
     let name = match server {
         0 | 1 | 5 | 6 => "hall-a",
         2 | 3 | 7 => "hall-b",
@@ -106,7 +106,7 @@ pub fn group_of(server: usize) -> GroupId {
 }
 
 /// A timeout that may be set: short ones more often, since more happens under them.
-pub fn timeout(rng: &mut Rng) -> Timeout {
+pub(crate) fn timeout(rng: &mut Rng) -> Timeout {
     let ms = rng.pick(&[1_000, 1_000, 1_500, 2_000, 2_000, 3_000, 5_000, 10_000]);
     Timeout::new(Duration::from_millis(ms)).unwrap_or_default()
 }

@@ -23,8 +23,7 @@ use crate::trace::Trace;
 
 /// What the network carries.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each is named by what it holds")]
-pub enum Letter {
+pub(crate) enum Letter {
     Beat { via: Connection, life: u64, beat: Heartbeat },
     Ack { via: Connection, ack: Ack },
     Tick(Tick),
@@ -38,8 +37,7 @@ pub enum Letter {
 
 /// Something to come. `life` is of the process it is for: another life does not hear of it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each is named by what it does")]
-pub enum Happening {
+pub(crate) enum Happening {
     CoordinatorStep { node: usize, life: u64 },
     RaftBeat { node: usize, life: u64, term: u64 },
     ElectionDue { node: usize, life: u64 },
@@ -78,54 +76,54 @@ impl Ord for Queued {
 }
 
 /// Dice for what is no fault: one stream each, so that a fault more changes no jitter.
-pub struct Dice {
+pub(crate) struct Dice {
     /// Elections, disks, lag.
-    pub raft: Rng,
+    pub(crate) raft: Rng,
     /// Jitter, drivers.
-    pub agents: Rng,
+    pub(crate) agents: Rng,
     /// What operators want.
-    pub people: Rng,
+    pub(crate) people: Rng,
     /// What goes wrong, and how.
-    pub faults: Rng,
+    pub(crate) faults: Rng,
 }
 
 /// One run.
-pub struct World {
+pub(crate) struct World {
     /// True time.
-    pub now: At,
+    pub(crate) now: At,
     /// What the seed stands for.
-    pub setup: Setup,
+    pub(crate) setup: Setup,
     queue: BinaryHeap<Reverse<Queued>>,
     order: u64,
     /// Happenings so far.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Faults begun so far, planned or in reaction.
-    pub faults: u64,
+    pub(crate) faults: u64,
     /// Everything has been mended.
-    pub healed: bool,
+    pub(crate) healed: bool,
     /// Servers that stay dead after that.
-    pub left_dead: Vec<usize>,
+    pub(crate) left_dead: Vec<usize>,
     /// Chance.
-    pub dice: Dice,
+    pub(crate) dice: Dice,
     /// Links.
-    pub net: Network,
+    pub(crate) net: Network,
     /// Coordinators.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// Servers.
-    pub hosts: Vec<Host>,
+    pub(crate) hosts: Vec<Host>,
     /// Operators.
-    pub clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
     /// Judges all of it, all along.
-    pub checker: Checker,
+    pub(crate) checker: Checker,
     /// What was reached.
-    pub reach: Reach,
+    pub(crate) reach: Reach,
     /// What happened.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 impl World {
     /// Everything in place, nothing begun.
-    pub fn new(seed: u64, story: bool) -> Self {
+    pub(crate) fn new(seed: u64, story: bool) -> Self {
         let setup = Setup::new(seed);
         let mut rng = Rng::new(seed ^ 0xA5A5_5A5A_1234_4321);
         let net = Network::new(rng.fork(), setup.coordinators);
@@ -182,18 +180,18 @@ impl World {
     }
 
     /// Adds something to come.
-    pub fn at(&mut self, at: At, what: Happening) {
+    pub(crate) fn at(&mut self, at: At, what: Happening) {
         self.order += 1;
         self.queue.push(Reverse(Queued { at: at.max(self.now), order: self.order, what }));
     }
 
     /// Adds something to come after a while of true time.
-    pub fn later(&mut self, after: Duration, what: Happening) {
+    pub(crate) fn later(&mut self, after: Duration, what: Happening) {
         self.at(self.now + after, what);
     }
 
     /// Runs to the end, and looks at what is left.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let end = At(0) + RUN;
         while let Some(Reverse(next)) = self.queue.pop() {
             if next.at > end || !self.checker.violations.is_empty() {
@@ -266,7 +264,7 @@ impl World {
     }
 
     /// A process goes on: its late step comes before what waits in its sockets, or after it.
-    pub fn wake(&mut self, mut backlog: Vec<Happening>) {
+    pub(crate) fn wake(&mut self, mut backlog: Vec<Happening>) {
         if self.dice.faults.chance(500) {
             let is_step = |what: &Happening| {
                 matches!(what, Happening::CoordinatorStep { .. } | Happening::AgentStep { .. })
@@ -277,7 +275,7 @@ impl World {
     }
 
     /// Gives a letter to the network.
-    pub fn send(&mut self, from: Place, to: Place, letter: Letter) {
+    pub(crate) fn send(&mut self, from: Place, to: Place, letter: Letter) {
         let [first, again] = self.net.carry(from, to);
         if let Some(after) = again {
             self.reach.count(Situation::LetterDoubled);
@@ -297,7 +295,7 @@ impl World {
     }
 
     /// One line of the trace.
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.trace.line(self.now, text);
     }
 }

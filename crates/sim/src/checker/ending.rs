@@ -1,13 +1,14 @@
 //! Order returns: faults are over for two minutes, so whoever can be served is served.
 use interrex_core::fleet::{Failback, Mode, Role};
-use interrex_core::{Cause, State, Tenure};
+use interrex_core::views::Tenure;
+use interrex_core::{Cause, State};
 
 use crate::setup::{self, HOMES, SERVERS};
 use crate::world::World;
 
 impl World {
     /// The run is over.
-    pub fn judge_the_end(&mut self) {
+    pub(crate) fn judge_the_end(&mut self) {
         self.checker.tick(self.now);
         if !self.checker.violations.is_empty() {
             return;

@@ -16,17 +16,15 @@ const STOPPING: Duration = Duration::from_millis(200);
 
 /// Every committed move, and what agents have released.
 #[derive(Debug, Default)]
-pub struct Tenures {
+pub(crate) struct Tenures {
     moved: BTreeMap<(RecorderId, Epoch), ServerId>,
     /// By server and life.
     released: BTreeMap<(usize, u64, RecorderId), Epoch>,
-    /// The last Wishes of each server, as the driver has them.
-    silent: BTreeMap<usize, At>,
 }
 
 impl World {
     /// A move is committed: whoever held the recorder before has stopped.
-    pub fn judge_move(&mut self, recorder: RecorderId, to: ServerId, epoch: Epoch) {
+    pub(crate) fn judge_move(&mut self, recorder: RecorderId, to: ServerId, epoch: Epoch) {
         let now = self.now;
         self.checker.tenures.moved.insert((recorder, epoch), to);
         for at in (0..SERVERS).filter(|at| setup::server(*at) != to) {
@@ -46,7 +44,7 @@ impl World {
     }
 
     /// An agent says what its driver should be doing.
-    pub fn check_wishes(&mut self, at: usize, wishes: &[Wish]) {
+    pub(crate) fn check_wishes(&mut self, at: usize, wishes: &[Wish]) {
         self.checker.tick(self.now);
         let server = setup::server(at);
         for wish in wishes.iter().filter(|wish| wish.acting) {
@@ -107,7 +105,7 @@ impl World {
     }
 
     /// An agent tells of a deed.
-    pub fn check_deed(
+    pub(crate) fn check_deed(
         &mut self,
         at: usize,
         deed: Deed,
@@ -142,7 +140,7 @@ impl World {
     }
 
     /// A coordinator acknowledges a beat: it may withhold what its state would grant (P4).
-    pub fn check_ack(&mut self, at: usize, host: usize, ack: &Ack) {
+    pub(crate) fn check_ack(&mut self, at: usize, host: usize, ack: &Ack) {
         let Some(core) = &self.nodes[at].core else { return };
         let (state, server) = (core.state(), setup::server(host));
         let holds = state.roles.held_by(server).any(|tenure| !tenure.release_ordered);

@@ -11,9 +11,9 @@ use crate::world::World;
 
 /// The operators' history, and the log's.
 #[derive(Debug, Default)]
-pub struct Operations {
+pub(crate) struct Operations {
     /// In order of their beginning.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// What the log holds of each.
     judged: BTreeMap<OperationId, (Revision, Result<Vec<&'static str>, String>)>,
     /// Told to be refused without a judgement, at the first attempt.
@@ -26,7 +26,7 @@ pub struct Operations {
 
 impl World {
     /// An applied decision judged operations.
-    pub fn judge_operations(&mut self, decision: &Decision, revision: Revision) {
+    pub(crate) fn judge_operations(&mut self, decision: &Decision, revision: Revision) {
         for act in &decision.acts {
             let Some(key) = act.operation else { continue };
             let outcome = match &act.outcome {
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// An operator was answered.
-    pub fn check_answer(&mut self, record: usize, seen: &Seen) {
+    pub(crate) fn check_answer(&mut self, record: usize, seen: &Seen) {
         self.checker.tick(self.now);
         let record = &self.checker.operations.records[record];
         let (id, invoked) = (record.id, record.invoked);
