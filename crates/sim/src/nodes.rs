@@ -181,10 +181,7 @@ impl World {
                 self.send(here, Place::Coordinator(place(to)), Letter::Answer(answer));
             }
             Output::Propose { decision, term } => {
-                let life = self.nodes[at].life;
-                let after = Duration::from_micros(self.dice.raft.below(300));
-                self.react_to_proposal(at);
-                self.later(after, Happening::Offer { node: at, life, term, decision });
+                self.propose(at, term, decision);
             }
             Output::Reply { ticket, reply } => {
                 let Some((client, attempt)) = self.nodes[at].tickets.remove(&ticket.0) else {
@@ -290,19 +287,36 @@ impl World {
         }
     }
 
+    /// The term is compared where the core hands the proposal over; it is appended a little later,
+    /// to whatever log is led then: between the two a term may end, and another begin (L2).
+    fn propose(&mut self, at: usize, term: u64, decision: Decision) {
+        let node = &self.nodes[at];
+        let (life, refuses) = (node.life, node.refuses);
+        let ours = node.raft.leads() && node.raft.term == term;
+        let taken = ours && !self.dice.raft.chance(refuses);
+        self.react_to_proposal(at);
+        let decision = taken.then_some(decision);
+        let slow = self.dice.raft.chance(100);
+        let after = Duration::from_micros(self.dice.raft.below(if slow { 30_000 } else { 300 }));
+        self.later(after, Happening::Offer { node: at, life, term, decision });
+    }
+
     /// A proposal reaches the log, or is refused.
-    pub(crate) fn offer(&mut self, at: usize, life: u64, term: u64, decision: Decision) {
-        let refuses = self.nodes[at].refuses;
+    pub(crate) fn offer(&mut self, at: usize, life: u64, term: u64, decision: Option<Decision>) {
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() {
             return;
         }
-        if !node.raft.leads() || node.raft.term != term || self.dice.raft.chance(refuses) {
-            self.reach.count(Situation::NotAppended);
-            return self.input(at, Input::NotAppended { term });
+        match decision.filter(|_| node.raft.leads()) {
+            Some(decision) => {
+                node.raft.append(Entry::Decision(decision));
+                self.raft_speak_to_all(at);
+            }
+            None => {
+                self.reach.count(Situation::NotAppended);
+                self.input(at, Input::NotAppended { term });
+            }
         }
-        node.raft.append(Entry::Decision(decision));
-        self.raft_speak_to_all(at);
     }
 
     /// The leader speaks to all, whether or not there is something new.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interrex_core::{Event, Report, State};
 
-use crate::faults::Fault;
+use crate::faults::{Fault, Undo};
 use crate::network::Place;
 use crate::reach::Situation;
 use crate::rng::Rng;
@@ -49,6 +49,8 @@ enum Blow {
     LagCoordinator,
     LagAll,
     Disturb,
+    LoseAndRegain,
+    StallAndCrashReceiver,
     CutAcks,
     CutBeats,
 }
@@ -99,6 +101,8 @@ const HABITS: &[(Trigger, Blow, u64)] = &[
     (Trigger::Proposed, Blow::PauseCoordinator, 30),
     (Trigger::Proposed, Blow::IsolateCoordinator, 60),
     (Trigger::Proposed, Blow::Disturb, 60),
+    (Trigger::Proposed, Blow::LoseAndRegain, 60),
+    (Trigger::Ready, Blow::StallAndCrashReceiver, 500),
     (Trigger::Suspected, Blow::LetHolderBeHeard, 300),
     (Trigger::Suspected, Blow::LagCoordinator, 100),
     (Trigger::Suspected, Blow::CrashCoordinator, 60),
@@ -214,6 +218,19 @@ impl World {
             Blow::Disturb => {
                 let other = self.dice.faults.index(self.nodes.len());
                 self.elect(other, true);
+            }
+            Blow::LoseAndRegain => {
+                self.elect((node + 1) % self.nodes.len(), true);
+                self.elect(node, true);
+            }
+            Blow::StallAndCrashReceiver => {
+                // Nothing can be decided until the receiver is silent for long enough.
+                let stall = about * 2 + Duration::from_millis(700);
+                self.crash_host(receiver, stall * 2, false);
+                for at in 0..self.nodes.len() {
+                    self.nodes[at].refuses = 1_000;
+                    self.later(stall, Happening::End(Undo::TakeProposals(at)));
+                }
             }
             Blow::CutAcks => {
                 // Grants under the new timeout are given and lost; a little later the beats are

@@ -42,7 +42,7 @@ pub(crate) enum Happening {
     RaftBeat { node: usize, life: u64, term: u64 },
     ElectionDue { node: usize, life: u64 },
     Apply { node: usize, life: u64, upto: u64 },
-    Offer { node: usize, life: u64, term: u64, decision: Decision },
+    Offer { node: usize, life: u64, term: u64, decision: Option<Decision> },
     AgentStep { host: usize, life: u64 },
     Connected { host: usize, life: u64, connection: Connection, stands: bool },
     Deliver { from: Place, to: Place, letter: Letter },

@@ -1,6 +1,6 @@
 //! Order returns: faults are over for two minutes, so whoever can be served is served.
 use interrex_core::fleet::{Failback, Mode, Role};
-use interrex_core::views::Tenure;
+use interrex_core::views::{FailoverEntry, Tenure};
 use interrex_core::{Cause, State};
 
 use crate::setup::{self, HOMES, SERVERS};
@@ -78,10 +78,10 @@ impl World {
     /// An automatic failback that did not come.
     fn misses_home(&self, state: &State, tenure: &Tenure) -> Option<String> {
         let policy = state.fleet.document().policy(tenure.recorder);
-        let cause = state.failovers.newest_open(tenure.recorder).map(|entry| entry.cause);
-        let automatic = policy.failback == Failback::Auto
-            && policy.mode == Mode::Auto
-            && cause.is_some_and(|cause| cause != Cause::Manual);
+        // D11a: what an operator moved, an operator brings home.
+        let manual = |entry: &FailoverEntry| entry.cause == Cause::Manual;
+        let by_hand = state.failovers.open_of(tenure.recorder).any(manual);
+        let automatic = policy.failback == Failback::Auto && policy.mode == Mode::Auto && !by_hand;
         let home = setup::place(tenure.home);
         (!tenure.is_home() && automatic && self.lives(home))
             .then(|| "its home lives, and did not get it back".into())
