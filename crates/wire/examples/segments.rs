@@ -24,7 +24,12 @@ fn main() -> Sure<()> {
     for load in [
         Load { name: "moves, 16 a decision", decisions: 125_000, per_sync: 8, make: moves },
         Load { name: "one move a decision and sync", decisions: 200_000, per_sync: 1, make: one },
-        Load { name: "one move a decision, 64 a sync", decisions: 1_000_000, per_sync: 64, make: one },
+        Load {
+            name: "one move a decision, 64 a sync",
+            decisions: 1_000_000,
+            per_sync: 64,
+            make: one,
+        },
         Load { name: "notes, 64 a decision and sync", decisions: 20_000, per_sync: 1, make: notes },
     ] {
         run(&load)?;

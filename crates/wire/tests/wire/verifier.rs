@@ -21,8 +21,7 @@ fn python() -> Option<&'static str> {
 }
 
 fn verify(python: &str, folder: &Path, more: &[&str]) -> Output {
-    let script =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/verify_history.py");
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/verify_history.py");
     Command::new(python).arg(script).arg(folder).args(more).output().unwrap()
 }
 
