@@ -5,12 +5,8 @@ use crate::{Act, Command, Decision, EVENTS_MAX, Event, Level, LogIndex, LogTime,
 
 /// A decision's size in the log, roughly, in bytes (L3). What is larger alone goes alone.
 const BYTES_MAX: usize = 1 << 20;
-/// What an act takes beside its words.
-const ACT: usize = 64;
-/// What an event takes with its names, which are mostly short.
-const EVENT: usize = 160;
-/// What a note takes beside its words.
-const NOTE: usize = 16;
+/// What an act, or an event with its names, takes at most.
+const PLAIN: usize = 256;
 /// What a group, server or recorder of a fleet document takes at most.
 const FLEET_ITEM: usize = 192;
 /// What one coordinator's word in a testimony takes.
@@ -104,19 +100,20 @@ fn weight(act: &Act) -> usize {
         Verdict::Done(events) => events.iter().map(event_weight).sum(),
         Verdict::Refused(refused) => refused.message.len() + refused.remedy.len(),
     };
-    ACT + act.reason.len() + act.ticket.len() + told
+    PLAIN + act.reason.len() + act.ticket.len() + told
 }
 
 fn event_weight(event: &Event) -> usize {
-    if let Event::FleetApplied { fleet } = event {
+    let more = if let Event::FleetApplied { fleet } = event {
         FLEET_ITEM * (fleet.groups.len() + fleet.servers.len() + fleet.recorders.len())
     } else if let Event::Noted { key, text } = event {
-        NOTE + key.len() + text.len()
+        key.len() + text.len()
     } else if let Event::HeartbeatExpired { testimony, .. }
     | Event::HeartbeatRestored { testimony, .. } = event
     {
-        EVENT + WORD * testimony.by.len()
+        WORD * testimony.by.len()
     } else {
-        EVENT
-    }
+        0
+    };
+    PLAIN + more
 }
