@@ -100,9 +100,7 @@ fn the_core_is_pure() {
     let named: Vec<_> = dependencies.lines().filter(|line| line.contains('=')).collect();
     assert_eq!(named, ["thiserror.workspace = true"], "core: std and thiserror, nothing else");
     for (path, text) in files(".rs").into_iter().filter(|(p, _)| p.starts_with("crates/core/src")) {
-        for banned in
-            ["HashMap", "HashSet", "Instant", "SystemTime", "async fn", ".await", "f64", "f32"]
-        {
+        for banned in ["HashMap", "HashSet", "Instant", "SystemTime", "async ", "f64", "f32"] {
             assert!(!names(without_tests(&text), banned), "{path} names {banned}");
         }
     }
@@ -110,19 +108,26 @@ fn the_core_is_pure() {
 
 #[test]
 fn every_file_says_what_lives_there_and_is_small() {
+    let mut found = Vec::new();
     for (path, text) in files(".rs") {
-        assert!(text.starts_with("//!"), "{path} does not open with //!");
+        if !text.starts_with("//!") {
+            found.push(format!("{path} does not open with //!"));
+        }
         let lines = without_tests(&text).lines().count();
-        assert!(lines <= FILE_MAX || is_test(&path), "{path}: {lines} lines without its tests");
+        if lines > FILE_MAX && !is_test(&path) {
+            found.push(format!("{path}: {lines} lines without its tests"));
+        }
     }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// Relies on rustfmt: a function ends at the first `}` as deep as its `fn`.
 #[test]
 fn every_function_fits_on_a_screen() {
-    for (path, text) in files(".rs") {
+    let mut long = Vec::new();
+    for (path, text) in files(".rs").into_iter().filter(|(path, _)| !is_test(path)) {
         let mut open: Option<(usize, usize, String)> = None;
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in without_tests(&text).lines().enumerate() {
             let depth = line.len() - line.trim_start().len();
             let words = line.trim_start();
             let is_fn = words.starts_with("fn ")
@@ -137,11 +142,14 @@ fn every_function_fits_on_a_screen() {
                 && (words == "}" || words.ends_with(';') && number == *start)
             {
                 let length = number - start + 1;
-                assert!(length <= FUNCTION_MAX, "{path}: {length} lines: {name}");
+                if length > FUNCTION_MAX {
+                    long.push(format!("{path}: {length} lines: {name}"));
+                }
                 open = None;
             }
         }
     }
+    assert!(long.is_empty(), "{long:#?}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! fleet document as TOML, and a client that follows the leader and repeats safely.
 //!
 //! Deliberately absent: the command line and tables (cli), and everything that decides (core).
+pub mod client;
 pub mod fleet_toml;
 pub mod identity;
 pub mod views;
+
+pub use client::{Client, Error};

@@ -3,10 +3,14 @@
 //! `store` is what openraft calls; `disk` alone names sled; `records` are the stored bytes;
 //! `feed` tells the node task. The history of what was committed is in `crate::history`.
 pub mod config;
+mod disk;
 pub mod feed;
+mod open;
 pub mod records;
 mod store;
+mod tail;
 pub mod types;
+mod writer;
 
 use interrex_core::{Entry, LogIndex};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -30,8 +34,12 @@ pub struct Opened {
 }
 
 /// Opens both and makes them agree. Every entry of the history goes through `fold`, in order, once:
-/// that is the whole state (`State::enter`). A folder is opened once in a process.
+/// that is the whole state (`State::enter`). The folder must have an identity, and is opened once
+/// in a process.
+///
+/// # Errors
+///
+/// The folder cannot be used: end with exit status 1, telling the code, the words and the remedy.
 pub fn open(folder: &Folder, fold: &mut dyn FnMut(LogIndex, Entry)) -> Result<Opened, FolderError> {
-    let _ = (folder, fold);
-    Err(FolderError::disk("open the log", &std::io::ErrorKind::Unsupported.into()))
+    open::open(folder, fold)
 }

@@ -5,8 +5,12 @@ use crate::{Act, Command, Decision, EVENTS_MAX, Event, Level, LogIndex, LogTime,
 
 /// A decision's size in the log, roughly, in bytes (L3). What is larger alone goes alone.
 const BYTES_MAX: usize = 1 << 20;
-/// What an act, or an event with its names, takes at most.
-const PLAIN: usize = 256;
+/// What an act takes beside its words.
+const ACT: usize = 64;
+/// What an event takes with its names, which are mostly short.
+const EVENT: usize = 160;
+/// What a note takes beside its words.
+const NOTE: usize = 16;
 /// What a group, server or recorder of a fleet document takes at most.
 const FLEET_ITEM: usize = 192;
 /// What one coordinator's word in a testimony takes.
@@ -100,20 +104,19 @@ fn weight(act: &Act) -> usize {
         Verdict::Done(events) => events.iter().map(event_weight).sum(),
         Verdict::Refused(refused) => refused.message.len() + refused.remedy.len(),
     };
-    PLAIN + act.reason.len() + act.ticket.len() + told
+    ACT + act.reason.len() + act.ticket.len() + told
 }
 
 fn event_weight(event: &Event) -> usize {
-    let more = if let Event::FleetApplied { fleet } = event {
+    if let Event::FleetApplied { fleet } = event {
         FLEET_ITEM * (fleet.groups.len() + fleet.servers.len() + fleet.recorders.len())
     } else if let Event::Noted { key, text } = event {
-        key.len() + text.len()
+        NOTE + key.len() + text.len()
     } else if let Event::HeartbeatExpired { testimony, .. }
     | Event::HeartbeatRestored { testimony, .. } = event
     {
-        WORD * testimony.by.len()
+        EVENT + WORD * testimony.by.len()
     } else {
-        0
-    };
-    PLAIN + more
+        EVENT
+    }
 }
