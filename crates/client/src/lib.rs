@@ -4,6 +4,7 @@
 //! Deliberately absent: the command line and tables (cli), and everything that decides (core).
 pub mod client;
 pub mod fleet_toml;
+pub mod history;
 pub mod identity;
 pub mod views;
 

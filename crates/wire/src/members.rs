@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interrex_core::{CoordinatorId, Member, Members, PersonId, SetId, Voters};
 
+use prost::Message;
+
 use crate::limits::{ADDRESS_MAX, HALVES_MAX, MEMBERS_MAX};
 use crate::{Malformed, fields, pb};
 
 /// The id of a person: the first eight bytes, least significant first, of BLAKE3 over `role/name`.
 pub fn person(role: &str, name: &str) -> PersonId {
     PersonId(first_eight(&blake3::hash(format!("{role}/{name}").as_bytes())))
+}
+
+/// A membership entry as the history's files hold it.
+pub fn encode(entry: &pb::MembersEntry) -> Vec<u8> {
+    entry.encode_to_vec()
 }
 
 /// The first 64 bits of a hash, least significant byte first.

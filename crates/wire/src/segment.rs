@@ -20,7 +20,7 @@ mod reader;
 mod seal;
 mod writer;
 
-pub use chain::{Head, Place};
+pub use chain::{Chain, Head, Place};
 pub use damage::{Damage, Flaw};
 pub use frame::{Body, Frame};
 pub use header::{FORMAT, Header};

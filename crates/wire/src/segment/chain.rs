@@ -53,13 +53,20 @@ impl Place {
 }
 
 /// Makes heads. Kept, because its key and its buffer are needed for each record.
-pub(super) struct Chain {
+pub struct Chain {
     key: [u8; 32],
     input: Vec<u8>,
 }
 
+impl Default for Chain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Chain {
-    pub(super) fn new() -> Self {
+    /// With an empty buffer.
+    pub fn new() -> Self {
         Self { key: blake3::derive_key(RECORD, &[]), input: Vec::new() }
     }
 
@@ -72,7 +79,7 @@ impl Chain {
     }
 
     /// Where the chain is after `record`, decided at `at`.
-    pub(super) fn advance(&mut self, place: &Place, at: LogTime, record: &[u8]) -> Place {
+    pub fn advance(&mut self, place: &Place, at: LogTime, record: &[u8]) -> Place {
         let revision = Revision(place.revision.0 + 1);
         Place { revision, at, head: self.after(&place.head, record) }
     }
