@@ -13,6 +13,8 @@
 mod commands;
 #[path = "coordinator/failover.rs"]
 mod failover;
+#[path = "coordinator/fleet.rs"]
+mod fleet;
 #[path = "coordinator/promises.rs"]
 mod promises;
 #[path = "coordinator/stalls.rs"]

@@ -227,6 +227,10 @@ impl Coordinator {
         if self.standing.is_past(number) {
             return;
         }
+        if let Some(leader) = self.leader.as_mut().filter(|own| own.active && own.term == term) {
+            leader.last = leader.last.max(last);
+            return;
+        }
         self.resign(number, out);
         self.standing.lead(term);
         self.promise.follow(Some(term));

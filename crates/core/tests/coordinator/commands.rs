@@ -2,6 +2,7 @@
 use interrex_core::coordinator::io::{Judged, Output, Reply};
 use interrex_core::*;
 
+use super::fleet::fleet;
 use super::world::*;
 
 fn note(key: &str, text: &str) -> Command {

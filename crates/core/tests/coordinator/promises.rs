@@ -2,6 +2,7 @@
 use interrex_core::coordinator::io::{Alarm, Input, Output};
 use interrex_core::*;
 
+use super::fleet::fleet;
 use super::world::*;
 
 fn is_granted(world: &World, by: u64, to: &str) -> bool {
