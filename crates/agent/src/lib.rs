@@ -1,1 +1,139 @@
-//! Placeholder.
+//! The agent of one server: a thin loop over `interrex_core::agent`, which does what that says.
+//! Connections, clocks, files and the driver are here; who may act, and when, is in the core.
+//!
+//! Deliberately absent: the guard, addresses and the copying of material.
+mod clock;
+mod config;
+mod driver;
+mod failure;
+mod folder;
+mod journal;
+mod link;
+mod logs;
+mod material;
+mod node;
+mod save;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use interrex_client::identity::{BadIdentity, Connector, Role, Security, TlsFolder};
+use interrex_core::AgentBoot;
+use interrex_core::agent::{Agent, AgentIdentity};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+pub use config::{AgentArgs, Config, LogFormat};
+pub use failure::Failure;
+
+use crate::driver::synthetic::Synthetic;
+use crate::folder::Folder;
+use crate::journal::Journal;
+use crate::link::{Links, Word};
+use crate::node::Node;
+use crate::save::Saver;
+
+/// Words from connections that wait for the loop; a connection waits when it is full.
+const WORDS_MAX: usize = 256;
+
+/// Runs the agent in the foreground until SIGTERM or SIGINT, or only checks its configuration.
+///
+/// # Errors
+///
+/// Why it could not start, or why it ended: with exit code, code and remedy for whoever prints it.
+pub async fn run(args: AgentArgs) -> Result<(), Failure> {
+    let stop = stop_signal().map_err(|why| machine("signals", &why))?;
+    run_until(args, stop).await
+}
+
+/// The same, until `stop` is there: for tests.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_until(args: AgentArgs, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let config = Config::load(&args)?;
+    let security = security(&config)?;
+    if args.check {
+        return Ok(());
+    }
+    logs::start(config.log_format);
+    serve(config, &security, stop).await
+}
+
+async fn serve(
+    config: Config,
+    security: &Security,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let (clock, server, root) = (clock::machine as clock::Clock, config.server, config.data);
+    let folder = Folder::open(&root, server, AgentBoot(rand::random()))?;
+    let journal = Arc::new(Journal::open(&root, server)?);
+    let closed = material::recover::recover(&root, server, &journal, clock())?;
+    tracing::info!(%server, boot = folder.boot.0, closed, "starts");
+    let connector = Connector::new(security, Role::Coordinator, None).map_err(identity)?;
+    let (words, heard): (_, mpsc::Receiver<Word>) = mpsc::channel(WORDS_MAX);
+    let driver = Synthetic::start(root.clone(), server, Arc::clone(&journal), clock);
+    let count = config.coordinators.len();
+    let core = Agent::start(
+        AgentIdentity {
+            server,
+            boot: folder.boot,
+            follows: folder.follows,
+            last_good: folder.last_good.clone(),
+            links: u32::try_from(count).unwrap_or(u32::MAX),
+            connection_timeout: config.connection_timeout,
+        },
+        clock().moment(),
+    );
+    let node = Node {
+        core,
+        server,
+        cluster: folder.cluster,
+        clock,
+        journal,
+        driver: Box::new(driver.map_err(|why| machine("threads", &why))?),
+        links: Links::new(config.coordinators, connector, words),
+        saver: Saver::start(folder.writer()).map_err(|why| machine("threads", &why))?,
+        count,
+        foreign: BTreeSet::new(),
+        unreachable: BTreeSet::new(),
+    };
+    node.run(heard, stop).await
+}
+
+/// The identity must be this server's: an agent speaks for the server of its name only.
+fn security(config: &Config) -> Result<Security, Failure> {
+    match &config.security {
+        config::Security::Insecure => Ok(Security::Insecure),
+        config::Security::Tls(path) => {
+            let folder = TlsFolder::load(path).map_err(identity)?;
+            folder.require(&[Role::Agent], Some(config.server.as_str())).map_err(identity)?;
+            Ok(Security::Tls(Arc::new(folder)))
+        }
+    }
+}
+
+fn identity(why: BadIdentity) -> Failure {
+    Failure::config(why.to_string(), "point --tls at a folder that `interrex cert issue` made")
+}
+
+fn machine(what: &str, why: &io::Error) -> Failure {
+    Failure::refused(
+        "no_resources",
+        format!("this machine gives us no {what}: {why}"),
+        "look at the limits of this user (ulimit -a), then start again",
+    )
+}
+
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("asked to stop: closing segments");
+    })
+}

@@ -116,6 +116,11 @@ impl Agent {
         self.leases.end((recorder, epoch))
     }
 
+    /// I3: how long an attempt to connect may take: h, or the longest h while nobody has said one.
+    pub fn connect_timeout(&self) -> Duration {
+        if self.paces.is_empty() { INTERVAL_MAX } else { self.interval() }
+    }
+
     /// True once a majority of voters has acknowledged a beat of this boot.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -125,8 +130,8 @@ impl Agent {
         self.dice = dice;
         self.paces.retain(|_, wanted| now.0.saturating_sub(wanted.at.0) < PACE_AGE_MAX);
         self.leases.forget(now, |tenure| self.obedience.names(tenure));
-        // A3's bound for the shortest timeout; a coordinator that answers says its own.
-        let deaf = self.interval() * 2 + Duration::from_millis(100);
+        // What A3's bound is made of; a coordinator that answers says its own.
+        let deaf = self.connect_timeout() * 2 + Duration::from_millis(100);
         self.links.step(self.pace(now), deaf, out);
         let waited = now.0.saturating_sub(self.started.0);
         if !self.ready && !self.alone && waited >= self.identity.connection_timeout {

@@ -30,7 +30,9 @@ impl Coordinator {
         self.free(freed, out);
         if let Some(leader) = &mut self.leader {
             let idle = matches!(&touched, Touched::These(servers) if servers.is_empty());
-            leader.applied(&self.state, index, entry, outcome, !idle, now, out);
+            // A brake that lets go touches no server, and may make moves of any due (D5).
+            let brakes = events(index, entry).any(is_about_brakes);
+            leader.applied(&self.state, index, entry, outcome, !idle || brakes, now, out);
         }
     }
 
@@ -113,4 +115,8 @@ fn events(index: LogIndex, entry: &Entry) -> impl Iterator<Item = &Event> {
         Entry::Blank | Entry::Members(_) => None,
     };
     decision.into_iter().flat_map(Decision::events)
+}
+
+fn is_about_brakes(event: &Event) -> bool {
+    matches!(event, Event::Paused { .. } | Event::Resumed { .. })
 }

@@ -9,8 +9,8 @@ use crate::numbers::{REPORT_AGE_MAX, STALLED, TICK};
 use crate::proposer::Proposer;
 use crate::table::Table;
 use crate::{
-    CoordinatorId, Entry, Evidence, Listened, LogIndex, Moment, Mono, OpenStep, Outcome, Report,
-    Revision, ServerId, State, Term, Tick,
+    CoordinatorId, Entry, Evidence, Listened, LogIndex, LogTime, Moment, Mono, OpenStep, Outcome,
+    Report, Revision, ServerId, State, Term, Tick,
 };
 
 /// What a leader knows beside the state. Gone with its term.
@@ -33,6 +33,7 @@ pub(super) struct Leader {
     /// Something may be due that was not when we last looked (L5).
     due: bool,
     looked: Mono,
+    looked_at: LogTime,
     ticked: Option<Mono>,
     /// When usable reports of a majority were last there.
     quorum: Mono,
@@ -56,6 +57,7 @@ impl Leader {
             skewed: Vec::new(),
             due: true,
             looked: now,
+            looked_at: LogTime::default(),
             ticked: None,
             quorum: now,
             progress: now,
@@ -150,7 +152,11 @@ impl Leader {
     /// Forms one decision, if there is anything to decide. L5: what is due is computed from the
     /// table as it stands now, after the answers have gone out.
     fn judge(&mut self, state: &State, listened: Listened, now: Moment, out: &mut Vec<Output>) {
-        let look = self.due || now.mono.0.saturating_sub(self.looked.0) >= TICK;
+        let pauses = || state.pauses.holding(self.looked_at).count();
+        let look = self.due
+            || now.mono.0.saturating_sub(self.looked.0) >= TICK
+            // A pause that ends by time lets go in the very next decision (D5, L3).
+            || pauses() != state.pauses.holding(state.now).count();
         if !look && !self.proposer.waits() {
             return;
         }
@@ -164,7 +170,7 @@ impl Leader {
         };
         let clocks = self.table.clocks(me, now.wall, members, now.mono);
         if look {
-            (self.due, self.looked) = (false, now.mono);
+            (self.due, self.looked, self.looked_at) = (false, now.mono, state.now);
             self.skewed = clocks.skewed().collect();
             self.look_for_splits(state, &evidence, listened);
         }

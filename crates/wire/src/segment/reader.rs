@@ -195,12 +195,14 @@ impl<'a> Reader<'a> {
             self.points.push(Point { offset: self.offset, index, before });
             self.decoder.reinit().map_err(|_| Flaw::Compression)?;
         }
-        self.content.resize(block.raw, 0);
+        // One byte more than there should be: zstd may keep what has no room for the next call.
+        self.content.resize(block.raw + 1, 0);
         let done = self.decoder.run_on_buffers(block.content, &mut self.content);
         let done = done.map_err(|_| Flaw::Compression)?;
         if (done.bytes_read, done.bytes_written) != (block.content.len(), block.raw) {
             return Err(Flaw::Compression);
         }
+        self.content.truncate(block.raw);
         (self.read, self.head) = (0, block.head);
         self.end.length += block.length() as u64;
         Ok(true)
@@ -263,15 +265,19 @@ fn enter(
 
 /// Whether a file with this header stands in the right place.
 fn follows(header: &Header, before: Option<&End>) -> Result<(), Flaw> {
-    let (index, place) = match before {
-        None => (LogIndex(0), Place::genesis(&header.cluster)),
+    let (index, term, place) = match before {
+        None => (LogIndex(0), 0, Place::genesis(&header.cluster)),
         Some(end) if (end.cluster, end.generation) != (header.cluster, header.generation) => {
             return Err(Flaw::OtherCluster);
         }
-        Some(end) => (end.next, end.place),
+        Some(end) => (end.next, end.term, end.place),
     };
     if header.first != index {
         return Err(Flaw::Gap { expected: index, found: header.first });
+    }
+    if header.term != term {
+        let (before, found) = (term, header.term);
+        return Err(Flaw::TermFell { index, before, found });
     }
     if header.before != place {
         let (expected, found) = (Box::new(place), Box::new(header.before));

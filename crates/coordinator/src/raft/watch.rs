@@ -1,0 +1,112 @@
+//! What openraft's metrics mean for the node: who leads, whether we do, who is a member, and
+//! whether this process must end. Reads metrics; asks nothing.
+use std::sync::Arc;
+use std::time::Duration;
+
+use interrex_core::CoordinatorId;
+use interrex_core::coordinator::io::Input;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{RaftMetrics, ServerState};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Consensus;
+use crate::failure::Failure;
+use crate::log::types::{Cfg, LogId};
+use crate::node::NodeHandle;
+
+/// Entries that are committed but not applied for so long mean that `apply` died (OPENRAFT.md
+/// section 7): the node looks healthy and never applies again.
+const APPLY_STALLED: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the node was last told.
+#[derive(Default)]
+struct Told {
+    follows: Option<(u64, Option<u64>)>,
+    members: Option<LogId>,
+    /// The settling of the term that we lead.
+    settling: Option<(u64, AbortOnDropHandle<()>)>,
+}
+
+pub(super) async fn watch(
+    consensus: &Arc<Consensus>,
+    node: NodeHandle,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let mut receiver = consensus.raft.metrics();
+    let mut told = Told::default();
+    let (mut applied, mut stalled) = (None, Duration::ZERO);
+    loop {
+        // Cloned and let go in one statement: a guard that is held stops Raft.
+        let metrics = receiver.borrow_watched().clone();
+        if let Err(fatal) = &metrics.running_state {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            return Err(Failure::disk(fatal));
+        }
+        told.news(consensus, &node, &metrics).await;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = receiver.changed() => if changed.is_err() { return Ok(()) },
+            () = tokio::time::sleep(LOOK) => {
+                let waits = metrics.local_committed.map(|id| id.index)
+                    > metrics.last_applied.map(|id| id.index);
+                let stands = waits && applied == metrics.last_applied;
+                stalled = if stands { stalled + LOOK } else { Duration::ZERO };
+                applied = metrics.last_applied;
+                if stalled >= APPLY_STALLED {
+                    tracing::error!(?applied, "committed entries are not applied: aborting");
+                    std::process::abort();
+                }
+            }
+        }
+    }
+}
+
+impl Told {
+    async fn news(
+        &mut self,
+        consensus: &Arc<Consensus>,
+        node: &NodeHandle,
+        metrics: &RaftMetrics<Cfg>,
+    ) {
+        if self.members != *metrics.membership_config.log_id() {
+            self.members = *metrics.membership_config.log_id();
+            let nodes = metrics.membership_config.nodes();
+            consensus.circle.learn(nodes.map(|(id, node)| (*id, node.clone())).collect());
+        }
+        let (term, leader) = (metrics.current_term, metrics.current_leader);
+        if self.follows != Some((term, leader)) {
+            self.follows = Some((term, leader));
+            let leader = leader.map(CoordinatorId);
+            tracing::info!(term, leader = leader.map(|id| id.0), "leader");
+            node.tell(Input::Follows { term, leader }).await;
+        }
+        let leads = metrics.state == ServerState::Leader && leader == Some(consensus.circle.id.0);
+        if !leads {
+            self.settling = None;
+        } else if self.settling.as_ref().is_none_or(|(of, _)| *of != term) {
+            let task = settle(Arc::clone(consensus), node.clone(), term);
+            self.settling = Some((term, AbortOnDropHandle::new(consensus.runtime.spawn(task))));
+        }
+    }
+}
+
+/// L4: a read index of this term is not below the term's blank entry, and that stands behind all
+/// that the log held when we began to lead. The core waits until it is applied.
+async fn settle(consensus: Arc<Consensus>, node: NodeHandle, term: u64) {
+    loop {
+        match consensus.own_read_index().await {
+            Ok(last) if consensus.standing().term == term => {
+                tracing::info!(term, last = last.0, "leads");
+                node.tell(Input::Leads { term, last }).await;
+                return;
+            }
+            Ok(_) => return,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
