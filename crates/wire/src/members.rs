@@ -63,6 +63,11 @@ impl From<&Members> for pb::MembersEntry {
     }
 }
 
+/// What a history segment holds of a membership entry.
+pub fn entry_bytes(members: &Members) -> Vec<u8> {
+    prost::Message::encode_to_vec(&pb::MembersEntry::from(members))
+}
+
 /// The members, from the entry at `set` on.
 ///
 /// # Errors
