@@ -64,7 +64,9 @@ pub(super) fn one_handover_per_recorder_and_server(scene: &Scene<'_>) -> bool {
                     open.to == tenure.holder && open.next_epoch() == tenure.epoch
                 }
         });
-        sound && released == tenure.release_ordered
+        // Whoever was not yet found acting is still waited for.
+        let is_waited_for = tenure.taken_over || open.is_some();
+        sound && is_waited_for && released == tenure.release_ordered
     })
 }
 

@@ -11,11 +11,20 @@ pub(super) fn epochs_grow_by_one_per_move(scene: &Scene<'_>) -> bool {
         walk.tenure(recorder)
             .is_some_and(|tenure| tenure.holder == from && tenure.epoch.0 + 1 == epoch.0)
     });
+    // Out of the document and in again: at home, in an epoch that was never used.
+    let was_removed = |recorder: &crate::RecorderId| {
+        scene.decision.events().any(|event| {
+            matches!(event, Event::FleetApplied { fleet } if !fleet.recorders.contains_key(recorder))
+        })
+    };
     grew && scene.tenures().all(|after| {
         let before = scene.before.roles.tenure(after.recorder);
         let before = before.map(|tenure| (tenure.holder, tenure.epoch));
         match moved.get(&after.recorder).copied().or(before) {
-            Some(expected) => expected == (after.holder, after.epoch),
+            Some(expected) if expected == (after.holder, after.epoch) => true,
+            Some((_, epoch)) => {
+                after.is_home() && after.epoch > epoch && was_removed(&after.recorder)
+            }
             None => after.is_home() && after.epoch.0 >= 1,
         }
     })

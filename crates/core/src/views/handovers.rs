@@ -89,6 +89,8 @@ pub struct Handovers {
     /// By receiver.
     to: BTreeMap<ServerId, RecorderId>,
     unfit: BTreeMap<(RecorderId, ServerId), Unfit>,
+    /// Receivers that go on trying while a plan would take the recorder off them.
+    trying: BTreeMap<RecorderId, Handover>,
 }
 
 impl Handovers {
@@ -100,6 +102,9 @@ impl Handovers {
                 let (step, by) = (HandoverStep::Planned, stamp.act.actor);
                 let plan =
                     Handover { recorder, from, to, epoch, why, failover, cause, step, stepped, by };
+                if let Some(trying) = self.of(recorder).filter(|o| o.step == HandoverStep::Trying) {
+                    self.trying.insert(recorder, *trying);
+                }
                 self.put(plan);
             }
             Event::HandoverReady { recorder, .. } => {
@@ -107,6 +112,9 @@ impl Handovers {
             }
             Event::HandoverAbandoned { recorder, to, boot, .. } => {
                 self.drop(recorder);
+                if let Some(trying) = self.trying.remove(&recorder) {
+                    self.put(trying);
+                }
                 self.unfit.insert((recorder, to), Unfit { boot, marked: stepped });
             }
             Event::ReleaseOrdered { recorder, .. } => {
@@ -118,6 +126,7 @@ impl Handovers {
                 let epoch = Epoch(epoch.0.saturating_sub(1));
                 let moved =
                     Handover { recorder, from, to, epoch, why, failover, cause, step, stepped, by };
+                self.trying.remove(&recorder);
                 self.put(moved);
             }
             Event::TookOver { recorder, server, .. } => {
@@ -138,6 +147,7 @@ impl Handovers {
                 let gone = |recorder: &RecorderId| !fleet.recorders.contains_key(recorder);
                 self.open.retain(|recorder, _| !gone(recorder));
                 self.to.retain(|_, recorder| !gone(recorder));
+                self.trying.retain(|recorder, _| !gone(recorder));
                 self.unfit.retain(|(recorder, server), _| {
                     !gone(recorder) && fleet.servers.contains_key(server)
                 });
@@ -220,6 +230,9 @@ impl Handovers {
     pub(crate) fn lines(&self, lines: &mut Lines<'_>) {
         for handover in self.open.values() {
             lines.line(format_args!("handover {handover:?}"));
+        }
+        for trying in self.trying.values() {
+            lines.line(format_args!("trying {trying:?}"));
         }
         for ((recorder, server), unfit) in &self.unfit {
             lines.line(format_args!("unfit {recorder} {server} {unfit:?}"));

@@ -1,0 +1,284 @@
+//! Scripts: one line is one thing that happens; what is decided because of it is written below it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use interrex_core::fleet::{Failback, Mode};
+use interrex_core::*;
+
+use crate::world::*;
+
+/// Runs `line` in `world` and returns what was decided, a line an event.
+///
+/// ```text
+/// fleet hosts=2 standbys=1 mode=auto failback=auto recovery=5s timeout=2s
+/// silent srv-1 [by 1,2]        heard srv-1 [for 5s] [by 1,2]      late srv-3      fresh 1,2
+/// agent srv-3 rec-1 e2 prepared | acting 2500 | failed            ended srv-1 rec-1 e1 1000
+/// reboot srv-3                 clear rec-1 e1 [by 1,2]            wait 30s
+/// failover rec-1 [to srv-3] [expect 1] [override]                 failback rec-1 ..
+/// pause all|group hall-a|server srv-1 [scope all] for 2h          resume all|..
+/// note KEY TEXT [expect 3]     priority rec-1 200                 remove rec-1       show
+/// ```
+///
+/// `once LINE` forms one decision only; otherwise decisions follow until nothing is due.
+pub(crate) fn run(world: &mut World, line: &str) -> Vec<String> {
+    let (once, line) = match line.strip_prefix("once ") {
+        Some(rest) => (true, rest),
+        None => (false, line),
+    };
+    let words: Vec<_> = line.split_whitespace().collect();
+    if words == ["show"] {
+        return show(&world.state);
+    }
+    let request = happen(world, &words).map(|command| world.wish(command));
+    let requests = request.as_slice();
+    let decisions =
+        if once { world.once(requests).into_iter().collect() } else { world.settle(requests) };
+    let acts = decisions.iter().flat_map(|decision| {
+        decision.acts.iter().map(|act| (decision.basis, act)).collect::<Vec<_>>()
+    });
+    let mut last = None;
+    let mut lines = Vec::new();
+    for (basis, act) in acts {
+        // A new decision is marked, so that one can see what stood together.
+        let mark = if last.replace(basis) == Some(basis) { " " } else { "*" };
+        match &act.outcome {
+            Verdict::Done(events) => {
+                lines.extend(events.iter().map(|event| format!("{mark} {}", brief(event))));
+            }
+            Verdict::Refused(Refused { code, message, .. }) => {
+                lines.push(format!("{mark} refused {code}: {message}"));
+            }
+        }
+    }
+    lines
+}
+
+/// Changes the world; a command is returned, to be judged.
+fn happen(world: &mut World, words: &[&str]) -> Option<Command> {
+    let by = option(words, "by").map_or_else(
+        || world.everybody(),
+        |list| list.split(',').map(|c| CoordinatorId(c.parse().unwrap())).collect(),
+    );
+    let subject = |of: &[&str]| match of {
+        ["all", ..] => Subject::Everything,
+        ["group", name, ..] => Subject::Group(group(name)),
+        ["server", name, ..] => Subject::Server(server(name)),
+        other => panic!("whom? {other:?}"),
+    };
+    let expect = option(words, "expect").map(|n| n.parse().unwrap());
+    let despite = words.contains(&"override");
+    match words {
+        ["fleet", ..] => return Some(fleet(words)),
+        ["silent", name, ..] => world.silence(server(name), &by),
+        ["heard", name, ..] => {
+            let long = option(words, "for").map_or(Duration::from_secs(3600), duration);
+            world.hear(server(name), long, &by);
+        }
+        ["late", name] => {
+            world.evidence.late.insert(server(name));
+        }
+        ["fresh", ..] => world.evidence.fresh = by,
+        ["agent", name, of, epoch, said @ ..] => {
+            world.tell(server(name), duty(recorder(of), number(epoch), said));
+        }
+        ["ended", name, of, epoch, last] => {
+            let (recorder, epoch, last_ms) = (recorder(of), number(epoch), last.parse().ok());
+            world.tell_end(server(name), EndedTenure { recorder, epoch, last_ms });
+        }
+        ["reboot", name] => world.reboot(server(name)),
+        ["clear", of, epoch, ..] => {
+            world.evidence.clear.insert((recorder(of), number(epoch)), by);
+        }
+        ["wait", long] => world.wait(duration(long)),
+        ["failover", of, ..] => {
+            let (recorder, to) = (recorder(of), option(words, "to").map(server));
+            return Some(Command::FailOver { recorder, to, expect: expect.map(Epoch), despite });
+        }
+        ["failback", of, ..] => {
+            let recorder = recorder(of);
+            return Some(Command::FailBack { recorder, expect: expect.map(Epoch), despite });
+        }
+        ["pause", of @ ..] => {
+            let scope = match option(words, "scope") {
+                Some("all") => Scope::All,
+                Some(_) | None => Scope::Failback,
+            };
+            let lasts = duration(option(words, "for").unwrap());
+            return Some(Command::Pause { subject: subject(of), scope, lasts });
+        }
+        ["resume", of @ ..] => return Some(Command::Resume { subject: subject(of) }),
+        ["note", key, text, ..] => {
+            let (key, text) = (key.to_string(), text.to_string());
+            return Some(Command::Note { key, text, expect: expect.map(Revision) });
+        }
+        ["priority", of, priority] => {
+            let mut fleet = Fleet::clone(world.state.fleet.document());
+            fleet.recorders.get_mut(&recorder(of)).unwrap().priority = priority.parse().unwrap();
+            return Some(Command::ApplyFleet { fleet: Arc::new(fleet), expect: None });
+        }
+        ["remove", name] => {
+            let mut fleet = Fleet::clone(world.state.fleet.document());
+            fleet.recorders.retain(|recorder, _| recorder.as_str() != *name);
+            fleet.servers.retain(|server, _| server.as_str() != *name);
+            return Some(Command::ApplyFleet { fleet: Arc::new(fleet), expect: None });
+        }
+        other => panic!("what is {other:?}?"),
+    }
+    None
+}
+
+use interrex_core::fleet::Fleet;
+
+fn fleet(words: &[&str]) -> Command {
+    let mut plan = Plan::default();
+    for word in &words[1..] {
+        let (key, value) = word.split_once('=').unwrap();
+        match key {
+            "hosts" => plan.hosts = value.parse().unwrap(),
+            "standbys" => plan.standbys = value.parse().unwrap(),
+            "mode" if value == "observe" => plan.mode = Mode::Observe,
+            "mode" => plan.mode = Mode::Auto,
+            "failback" if value == "auto" => plan.failback = Failback::Auto,
+            "failback" => plan.failback = Failback::Manual,
+            "recovery" => plan.recovery = duration(value),
+            "timeout" => plan.timeout = duration(value),
+            _ => panic!("fleet has no {key}"),
+        }
+    }
+    Command::ApplyFleet { fleet: Arc::new(plan.fleet()), expect: None }
+}
+
+fn duty(recorder: RecorderId, epoch: Epoch, said: &[&str]) -> DutyStatus {
+    let (phase, first_ms, failed) = match said {
+        ["preparing"] => (Phase::Preparing, None, false),
+        ["prepared"] => (Phase::Prepared, None, false),
+        ["acting"] => (Phase::Acting, None, false),
+        ["acting", first] => (Phase::Acting, Some(first.parse().unwrap()), false),
+        ["failed"] => (Phase::Preparing, None, true),
+        other => panic!("says what? {other:?}"),
+    };
+    let recording = if first_ms.is_some() { 4 } else { 0 };
+    let (config, channels, last_ms, tick_ms) = (ConfigHash::default(), 4, None, 20);
+    DutyStatus {
+        recorder,
+        epoch,
+        phase,
+        config,
+        recording,
+        channels,
+        first_ms,
+        last_ms,
+        tick_ms,
+        failed,
+    }
+}
+
+fn number(epoch: &str) -> Epoch {
+    Epoch(epoch.strip_prefix('e').unwrap().parse().unwrap())
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words.iter().skip_while(|word| **word != name).nth(1).copied()
+}
+
+fn duration(text: &str) -> Duration {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap());
+    let n: u64 = digits.parse().unwrap();
+    match unit {
+        "ms" => Duration::from_millis(n),
+        "s" => Duration::from_secs(n),
+        "m" => Duration::from_secs(60 * n),
+        "h" => Duration::from_secs(3600 * n),
+        _ => panic!("{text}"),
+    }
+}
+
+/// One event as a line.
+pub(crate) fn brief(event: &Event) -> String {
+    let kind = event.kind();
+    match event {
+        Event::ServerSeen { server } => format!("{kind} {server}"),
+        Event::HeartbeatExpired { server, testimony }
+        | Event::HeartbeatRestored { server, testimony } => {
+            let by: Vec<_> = testimony.by.keys().map(|c| format!("c{}", c.0)).collect();
+            format!("{kind} {server} by {}", by.join(","))
+        }
+        Event::MoveWithheld { recorder, by, to, .. } => {
+            let to = to.map_or("nobody".into(), |to| to.to_string());
+            format!("{kind} {recorder} by {by:?}, would go to {to}")
+        }
+        Event::FailoverQueued { recorder, failover, cause, .. } => {
+            format!("{kind} {recorder} ({failover}, {cause:?})")
+        }
+        Event::HandoverPlanned { recorder, from, to, epoch, why, failover, cause } => {
+            format!("{kind} {recorder} {epoch} {from} -> {to} ({why:?}, {failover}, {cause:?})")
+        }
+        Event::HandoverReady { recorder, epoch } | Event::ReleaseOrdered { recorder, epoch } => {
+            format!("{kind} {recorder} {epoch}")
+        }
+        Event::HandoverAbandoned { recorder, epoch, to, .. } => {
+            format!("{kind} {recorder} {epoch} -> {to}")
+        }
+        Event::Moved { recorder, from, to, epoch, why, failover, cause } => {
+            format!("{kind} {recorder} {from} -> {to} {epoch} ({why:?}, {failover}, {cause:?})")
+        }
+        Event::TookOver { recorder, epoch, server, first_ms, .. } => {
+            format!("{kind} {recorder} {epoch} {server} from {first_ms}")
+        }
+        Event::TakeoverFailed { recorder, epoch, server, .. } => {
+            format!("{kind} {recorder} {epoch} {server}")
+        }
+        Event::TenureEnded { recorder, epoch, server, last_ms } => {
+            format!("{kind} {recorder} {epoch} {server} at {last_ms:?}")
+        }
+        Event::Paused { subject, scope, .. } => format!("{kind} {subject:?} {scope:?}"),
+        Event::Resumed { subject } => format!("{kind} {subject:?}"),
+        Event::Noted { key, text } => format!("{kind} {key} {text}"),
+        Event::FleetApplied { .. }
+        | Event::LevelRaised { .. }
+        | Event::LongestTimeoutLowered { .. } => kind.into(),
+    }
+}
+
+/// What operators would see.
+fn show(state: &State) -> Vec<String> {
+    let mut lines = Vec::new();
+    for tenure in state.roles.tenures() {
+        let (shown, brake) = recorder_state(state, tenure.recorder).unwrap();
+        let held_by = brake.map_or(String::new(), |brake| format!(" by {brake:?}"));
+        let &views::Tenure { recorder, holder, epoch, .. } = &tenure;
+        lines.push(format!("  {recorder} {} {holder} {epoch}{held_by}", shown.name()));
+    }
+    for waiting in state.queue.iter() {
+        lines.push(format!("  queue {} ({})", waiting.recorder, waiting.failover));
+    }
+    for entry in state.failovers.iter() {
+        let &views::FailoverEntry { id, recorder, from, cause, gap_ms, .. } = entry;
+        let to = entry.to.map_or("nobody".into(), |to| to.to_string());
+        let state = if entry.is_open() { "open" } else { "finalized" };
+        let times = [
+            ("expired", entry.expired),
+            ("queued", entry.queued),
+            ("failed_over", entry.failed_over),
+            ("took_over", entry.took_over),
+            ("failback_started", entry.failback_started),
+            ("failed_back", entry.failed_back),
+        ];
+        let times = times.iter().filter(|(_, time)| time.is_some()).map(|(name, _)| *name);
+        let times: Vec<_> = times.collect();
+        let gap = gap_ms.map_or(String::new(), |gap| format!(" gap {gap} ms"));
+        lines.push(format!(
+            "  {id} {state} {recorder} {from} -> {to} {cause:?}: {}{gap}",
+            times.join(" ")
+        ));
+    }
+    for tenure in state.roles.tenures() {
+        for duty in assignment(state, tenure.holder).duties {
+            let holder = tenure.holder;
+            lines.push(format!("  {holder}: {:?} {} {}", duty.kind, duty.recorder, duty.epoch));
+        }
+    }
+    lines
+}
+
+use interrex_core::views;
