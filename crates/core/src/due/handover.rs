@@ -132,8 +132,10 @@ fn onward(pass: &mut Pass<'_>, tenure: &Tenure) -> Option<[Event; 2]> {
     Some([plan, Event::ReleaseOrdered { recorder, epoch }])
 }
 
-/// D8: within max(F, 30 s) of its receiver, by the leader's age of the step.
+/// D8: within max(F, 30 s) of its receiver, by the leader's age of the step. A step that began in
+/// this very decision (a receiver that is back) has no age yet; the evidence knows the one before.
 fn out_of_patience(pass: &Pass<'_>, open: &Handover) -> bool {
     let patience = pass.state.fleet.document().timeout(open.to).patience();
-    pass.evidence.age(OpenStep::Handover(open.recorder)) >= patience
+    let is_new = open.stepped == pass.state.revision;
+    !is_new && pass.evidence.age(OpenStep::Handover(open.recorder)) >= patience
 }

@@ -13,7 +13,7 @@ use crate::{
     Why,
 };
 
-/// D3 to D9: what moves, on the state after the facts. One act for each recorder: first the
+/// D3 to D9: what moves, on the state of an open decision ([`State::open`]), after the facts. One act for each recorder: first the
 /// hand-overs that are open, then the recorders without a living holder in the order of the queue,
 /// then what a brake withholds, then automatic failbacks.
 pub fn moves(state: &State, evidence: &Evidence, now: LogTime) -> Vec<Act> {

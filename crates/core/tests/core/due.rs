@@ -115,6 +115,18 @@ fn a_failed_takeover_goes_on_trying() {
     assert_eq!(told, ["* took_over rec-1 e2 srv-3 from 900"]);
 }
 
+/// A receiver that was away gets the time of a whole step again, from its return.
+#[test]
+fn a_receiver_that_is_back_is_given_time() {
+    let mut world = Plan::default().world();
+    run(&mut world, "silent srv-1");
+    run(&mut world, "silent srv-3");
+    run(&mut world, "wait 31s");
+    assert_eq!(run(&mut world, "heard srv-3").len(), 1, "restored, and not failed at once");
+    assert_eq!(run(&mut world, "wait 29s"), [""; 0]);
+    assert_eq!(run(&mut world, "wait 1s"), ["* takeover_failed rec-1 e2 srv-3"]);
+}
+
 /// A fleet of one group, half recorder hosts, half standbys.
 fn large(pairs: u32) -> Fleet {
     let mut fleet = Plan { hosts: pairs, standbys: pairs, ..Plan::default() }.fleet();
