@@ -111,7 +111,7 @@ impl Reader {
 fn revision(frame: &Frame) -> u64 {
     match &frame.body {
         Body::Decision { revision, .. } => revision.0,
-        Body::Stale | Body::Blank | Body::Members(_) => 0,
+        Body::Stale(_) | Body::Blank | Body::Members(_) => 0,
     }
 }
 
@@ -121,7 +121,7 @@ fn sent(frame: Frame) -> HistoryFrame {
         Body::Decision { bytes, hash, .. } => {
             (Sent::Decision(bytes::Bytes::copy_from_slice(&bytes)), hash.to_vec())
         }
-        Body::Stale => (Sent::Stale(true), Vec::new()),
+        Body::Stale(_) => (Sent::Stale(true), Vec::new()),
         Body::Blank => (Sent::Blank(true), Vec::new()),
         Body::Members(members) => (Sent::Members(pb::MembersEntry::from(&members)), Vec::new()),
     };
