@@ -1,0 +1,102 @@
+//! The verbs, and who runs them.
+mod agent;
+mod bench;
+mod cert;
+mod change;
+mod fleet;
+mod get;
+mod history;
+mod member;
+mod moves;
+mod note;
+mod pause;
+mod status;
+mod verify;
+mod wait;
+
+use clap::Subcommand;
+
+use crate::args::Cli;
+use crate::failure::Failure;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Make a CA, or issue an identity
+    #[command(subcommand)]
+    Cert(cert::Cert),
+    /// Run a coordinator in the foreground
+    Coordinator(Box<interrex_coordinator::CoordinatorArgs>),
+    /// Run an agent in the foreground
+    Agent(Box<interrex_agent::AgentArgs>),
+    /// Replace the fleet document
+    Apply(fleet::Apply),
+    /// Print the fleet document as TOML
+    Export,
+    /// Compare a file with the fleet document
+    Diff(fleet::Diff),
+    /// How the cluster is, on one screen
+    Status,
+    /// List servers, recorders, failovers, the queue, notes
+    #[command(subcommand)]
+    Get(get::Get),
+    /// Every decision, event by event
+    History(history::History),
+    /// Check chain, replay and every invariant
+    Verify(verify::Verify),
+    /// Move a recorder off its holder
+    Failover(moves::Failover),
+    /// Bring a recorder home
+    Failback(moves::Failback),
+    /// Keep the automaton from moving recorders for some time
+    Pause(pause::Pause),
+    /// End a pause early
+    Resume(pause::Resume),
+    /// Write a note on a key
+    Note(note::Note),
+    /// The coordinators as parts of the cluster
+    #[command(subcommand)]
+    Member(member::Member),
+    /// Wait until a field has a value
+    Wait(wait::Wait),
+    /// Measure notes in a closed loop
+    Bench(bench::Bench),
+}
+
+/// Runs one verb to its end; the exit code.
+pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
+    let Cli { global, verb } = cli;
+    if let Verb::Coordinator(args) = &verb {
+        // It makes its own runtimes, and says itself what went wrong.
+        return Ok(interrex_coordinator::run(args));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Failure::refused("machine", format!("no threads: {error}"), "look at the limits")
+    })?;
+    let work = async {
+        match verb {
+            Verb::Cert(cert) => cert.run(),
+            Verb::Coordinator(_) => Ok(0),
+            Verb::Agent(args) => agent::run(*args).await,
+            Verb::Apply(apply) => apply.run(&global).await,
+            Verb::Export => fleet::export(&global).await,
+            Verb::Diff(diff) => diff.run(&global).await,
+            Verb::Status => status::run(&global).await,
+            Verb::Get(get) => get.run(&global).await,
+            Verb::History(history) => history.run(&global).await,
+            Verb::Verify(verify) => verify.run(&global).await,
+            Verb::Failover(failover) => failover.run(&global).await,
+            Verb::Failback(failback) => failback.run(&global).await,
+            Verb::Pause(pause) => pause.run(&global).await,
+            Verb::Resume(resume) => resume.run(&global).await,
+            Verb::Note(note) => note.run(&global).await,
+            Verb::Member(member) => member.run(&global).await,
+            Verb::Wait(wait) => wait.run(&global).await,
+            Verb::Bench(bench) => bench.run(&global).await,
+        }
+    };
+    let code = runtime.block_on(work);
+    runtime.shutdown_background();
+    code
+}
