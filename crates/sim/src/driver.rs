@@ -131,6 +131,12 @@ impl Driver {
         tenures.iter().filter(over).map(end).collect()
     }
 
+    /// Where the first piece of a tenure on this disk ends.
+    pub(crate) fn oldest_end_ms(&self, recorder: RecorderId, epoch: Epoch) -> Option<u64> {
+        let of = |part: &&Interval| (part.recorder, part.epoch) == (recorder, epoch);
+        self.material.iter().filter(of).map(|part| tick_before(part.to)).min()
+    }
+
     /// The first material of a tenure on this disk, what is being written included.
     pub(crate) fn first_ms(&self, recorder: RecorderId, epoch: Epoch) -> Option<u64> {
         let stored =

@@ -53,8 +53,8 @@ impl Setup {
         let kinds = faults::mix(&mut rng);
         Self {
             coordinators,
-            grid_us: rng.pick(&[10_000, 20_000, 40_000]),
-            agent_grid_us: rng.pick(&[20_000, 40_000, 50_000]),
+            grid_us: rng.pick(&[10_000, 20_000, 40_000, 50_000]),
+            agent_grid_us: rng.pick(&[20_000, 40_000, 50_000, 80_000]),
             fleet: Arc::new(fleet(&mut rng)),
             faults: plan(&mut rng, &kinds),
             reactions: faults::reactions(&mut rng),

@@ -55,7 +55,8 @@ pub(crate) enum Happening {
 struct Queued {
     at: At,
     order: u64,
-    what: Happening,
+    /// Apart, so that sorting moves little.
+    what: Box<Happening>,
 }
 
 impl PartialEq for Queued {
@@ -182,7 +183,11 @@ impl World {
     /// Adds something to come.
     pub(crate) fn at(&mut self, at: At, what: Happening) {
         self.order += 1;
-        self.queue.push(Reverse(Queued { at: at.max(self.now), order: self.order, what }));
+        self.queue.push(Reverse(Queued {
+            at: at.max(self.now),
+            order: self.order,
+            what: Box::new(what),
+        }));
     }
 
     /// Adds something to come after a while of true time.
@@ -204,7 +209,7 @@ impl World {
             }
             self.now = next.at;
             self.steps += 1;
-            self.happen(next.what);
+            self.happen(*next.what);
         }
         self.now = self.now.max(end);
         self.judge_the_end();
