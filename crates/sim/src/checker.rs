@@ -5,7 +5,9 @@ mod fencing;
 mod log;
 mod operations;
 
-use interrex_core::{CoordinatorId, Entry, LogIndex, Member, Members, SetId, Voters};
+use interrex_core::{
+    AgentBoot, BeatSeq, CoordinatorId, Entry, Heartbeat, LogIndex, Member, Members, SetId, Voters,
+};
 
 pub(crate) use self::fencing::Tenures;
 pub(crate) use self::log::Oracle;
@@ -31,6 +33,8 @@ pub struct Violation {
 pub(crate) struct Hearing {
     /// The last beat, or the start of the process.
     pub(crate) last: At,
+    /// The newest beat: what was overtaken or doubled, or of an earlier process, does not count.
+    newest: (AgentBoot, BeatSeq),
     /// The newest long silences, and when they ended.
     pub(crate) silences: Vec<(std::time::Duration, At)>,
 }
@@ -89,8 +93,12 @@ impl Checker {
     }
 
     /// A coordinator takes a beat in.
-    pub(crate) fn heard(&mut self, node: usize, host: usize, now: At) {
-        self.hearing[node][host].end_silence(now);
+    pub(crate) fn heard(&mut self, node: usize, host: usize, beat: &Heartbeat, now: At) {
+        let hearing = &mut self.hearing[node][host];
+        if beat.boot != hearing.newest.0 || beat.seq > hearing.newest.1 {
+            hearing.newest = (beat.boot, beat.seq);
+            hearing.end_silence(now);
+        }
     }
 
     /// A coordinator begins to listen: what was silent before proves nothing (P2).
@@ -109,7 +117,7 @@ impl Hearing {
         let silence = now.since(self.last);
         if silence.as_millis() > 500 {
             self.silences.push((silence, now));
-            if self.silences.len() > 8 {
+            if self.silences.len() > 64 {
                 self.silences.remove(0);
             }
         }

@@ -214,7 +214,10 @@ impl World {
                 } else {
                     via
                 };
-                self.checker.heard(at, host, self.now);
+                // An earlier process, heard late, is ignored (A8).
+                if self.hosts[host].boot == Some(beat.boot) {
+                    self.checker.heard(at, host, &beat, self.now);
+                }
                 self.input(at, Input::Heartbeat(beat));
             }
             Letter::Tick(tick) => self.input(at, Input::Tick(tick)),

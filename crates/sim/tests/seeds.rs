@@ -1,4 +1,5 @@
 //! Whole clusters by seed: fixed ones, whose rare situations are counted, and fresh ones.
+#![allow(clippy::unwrap_used, reason = "a test")]
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
