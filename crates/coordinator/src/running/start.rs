@@ -1,7 +1,6 @@
 //! The steps of a start, in order: peers' port, place in a cluster, log, node task, Raft, services.
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use interrex_client::identity::{
     AcceptLimits, Acceptor, BadIdentity, Callers, Role, Security, TlsFolder,
