@@ -134,6 +134,10 @@ impl Founding {
             return Ok(());
         };
         readable(&reply, &first)?;
+        // The id was handed over to us while we asked; that is why our claim came too late.
+        if self.identity().is_some() {
+            return Ok(());
+        }
         match ClusterId::try_from(reply.cluster.as_slice()) {
             Ok(cluster) if reply.granted => self.settle(cluster),
             Ok(_) | Err(_) if reply.empty => {
