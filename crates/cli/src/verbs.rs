@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Wait(wait::Wait),
     /// Measure notes in a closed loop
     Bench(bench::Bench),
+    /// See two deaths and what becomes of the recording, on this machine
+    Demo(interrex_cli::demo::DemoArgs),
 }
 
 /// Runs one verb to its end; the exit code.
@@ -69,6 +71,11 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
     if let Verb::Coordinator(args) = &verb {
         // It makes its own runtimes, and says itself what went wrong.
         return Ok(interrex_coordinator::run(args));
+    }
+    if let Verb::Demo(args) = &verb {
+        let told = interrex_cli::demo::run(args, global.output.is_json());
+        let remedy = "look into the files that it left, under `log`";
+        return told.map_err(|error| Failure::refused("demo", format!("{error:#}"), remedy));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
@@ -94,6 +101,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
             Verb::Member(member) => member.run(&global).await,
             Verb::Wait(wait) => wait.run(&global).await,
             Verb::Bench(bench) => bench.run(&global).await,
+            Verb::Demo(_) => Ok(0),
         }
     };
     let code = runtime.block_on(work);
