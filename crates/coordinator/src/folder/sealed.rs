@@ -59,8 +59,12 @@ pub(crate) fn sync_dir(path: &Path) -> Result<(), FolderError> {
     sync().map_err(FolderError::io("sync", path))
 }
 
-/// Creates a folder, its name durable in its parent.
+/// Creates a folder and what is missing above it, each name durable in its parent.
 pub(crate) fn create_dir(path: &Path) -> Result<(), FolderError> {
+    let above = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(missing) = above.filter(|parent| !parent.exists()) {
+        create_dir(missing)?;
+    }
     match fs::create_dir(path) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
