@@ -82,9 +82,10 @@ pub(super) fn trouble(address: &str, status: &Status) -> Trouble {
         };
     }
     let refused = |code: &str| {
+        let (told, message) = code_and_words(status.message());
         Trouble::Final(Error::Refused {
-            code: metadata(CODE).unwrap_or_else(|| code.to_owned()),
-            message: status.message().to_owned(),
+            code: metadata(CODE).unwrap_or_else(|| told.unwrap_or(code).to_owned()),
+            message: message.to_owned(),
             remedy: metadata(REMEDY).unwrap_or_default(),
             operation: None,
         })
@@ -108,6 +109,16 @@ pub(super) fn trouble(address: &str, status: &Status) -> Trouble {
         | Code::DeadlineExceeded
         | Code::Internal
         | Code::DataLoss => Trouble::Unanswered(why),
+    }
+}
+
+/// `unknown_name: there is no such server` names its code; other messages are words only.
+fn code_and_words(message: &str) -> (Option<&str>, &str) {
+    let is_code =
+        |code: &str| code.contains('_') && code.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    match message.split_once(": ") {
+        Some((code, words)) if is_code(code) => (Some(code), words),
+        Some(_) | None => (None, message),
     }
 }
 
