@@ -65,8 +65,5 @@ impl Wait {
 }
 
 fn is(found: &Value, wanted: &str) -> bool {
-    match found {
-        Value::String(text) => text == wanted,
-        other => other.to_string() == wanted,
-    }
+    found.as_str().map_or_else(|| found.to_string() == wanted, |text| text == wanted)
 }
