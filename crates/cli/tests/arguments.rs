@@ -42,7 +42,8 @@ fn each_mistake_has_its_exit_code_and_its_remedy() {
     let anna = [&none[..], &["--tls", "anna"]].concat();
     let with = |args: &[&'static str]| [args, &anna[..]].concat();
     // Arguments; exit; kind; code; words of message and remedy.
-    let cases: Vec<(Vec<&str>, i32, &str, &str, &[&str])> = vec![
+    type Case<'a> = (Vec<&'a str>, i32, &'a str, &'a str, &'a [&'a str]);
+    let cases: Vec<Case<'_>> = vec![
         (vec!["frob"], 2, "usage", "usage", &["frob", "--help"]),
         (vec!["apply"], 2, "usage", "usage", &["required"]),
         (vec!["pause"], 2, "usage", "usage", &["required"]),

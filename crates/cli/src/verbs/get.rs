@@ -24,6 +24,83 @@ pub(crate) enum Get {
 /// A column: its title, and the path of its value.
 type Column = (&'static str, &'static str);
 
+/// Columns of a table, and those that `-o wide` adds.
+type Columns = (&'static [Column], &'static [Column]);
+
+const SERVERS: Columns = (
+    &[
+        ("name", "/name"),
+        ("role", "/role"),
+        ("group", "/group"),
+        ("health", "/health"),
+        ("holds", "/holds/recorder"),
+        ("epoch", "/holds/epoch"),
+        ("reported", "/reported/recorder"),
+        ("protected", "/protected"),
+    ],
+    &[("suspected by", "/suspected_by"), ("silent ms", "/silent_ms")],
+);
+const RECORDERS: Columns = (
+    &[
+        ("name", "/name"),
+        ("group", "/group"),
+        ("home", "/home"),
+        ("holder", "/holder"),
+        ("epoch", "/epoch"),
+        ("state", "/state"),
+        ("held by", "/held_by"),
+        ("since", "/since"),
+    ],
+    &[
+        ("failover", "/failover"),
+        ("priority", "/priority"),
+        ("channels", "/channels"),
+        ("config", "/config"),
+    ],
+);
+const FAILOVERS: Columns = (
+    &[
+        ("id", "/id"),
+        ("recorder", "/recorder"),
+        ("from", "/from"),
+        ("to", "/to"),
+        ("cause", "/cause"),
+        ("state", "/state"),
+        ("failed over", "/failed_over"),
+        ("took over", "/took_over"),
+        ("failed back", "/failed_back"),
+        ("gap ms", "/gap_ms"),
+    ],
+    &[
+        ("expired", "/expired"),
+        ("epoch", "/epoch"),
+        ("actor", "/actor"),
+        ("reason", "/reason"),
+        ("ticket", "/ticket"),
+        ("evidence", "/evidence"),
+    ],
+);
+const QUEUE: Columns = (
+    &[
+        ("position", "/position"),
+        ("recorder", "/recorder"),
+        ("priority", "/priority"),
+        ("since", "/since"),
+        ("waits for", "/waits_for"),
+    ],
+    &[],
+);
+const NOTES: Columns = (
+    &[
+        ("key", "/key"),
+        ("text", "/text"),
+        ("revision", "/revision"),
+        ("actor", "/actor"),
+        ("at", "/at"),
+    ],
+    &[],
+);
+
 impl Get {
     pub(crate) async fn run(self, global: &Global) -> Result<u8, Failure> {
         let (view, kind, name) = match &self {
@@ -64,80 +141,12 @@ impl Get {
     }
 
     fn columns(&self, wide: bool) -> Vec<Column> {
-        let (narrow, more): (&[Column], &[Column]) = match self {
-            Get::Servers { .. } => (
-                &[
-                    ("name", "/name"),
-                    ("role", "/role"),
-                    ("group", "/group"),
-                    ("health", "/health"),
-                    ("holds", "/holds/recorder"),
-                    ("epoch", "/holds/epoch"),
-                    ("reported", "/reported/recorder"),
-                    ("protected", "/protected"),
-                ],
-                &[("suspected by", "/suspected_by"), ("silent ms", "/silent_ms")],
-            ),
-            Get::Recorders { .. } => (
-                &[
-                    ("name", "/name"),
-                    ("group", "/group"),
-                    ("home", "/home"),
-                    ("holder", "/holder"),
-                    ("epoch", "/epoch"),
-                    ("state", "/state"),
-                    ("held by", "/held_by"),
-                    ("since", "/since"),
-                ],
-                &[
-                    ("failover", "/failover"),
-                    ("priority", "/priority"),
-                    ("channels", "/channels"),
-                    ("config", "/config"),
-                ],
-            ),
-            Get::Failovers { .. } => (
-                &[
-                    ("id", "/id"),
-                    ("recorder", "/recorder"),
-                    ("from", "/from"),
-                    ("to", "/to"),
-                    ("cause", "/cause"),
-                    ("state", "/state"),
-                    ("failed over", "/failed_over"),
-                    ("took over", "/took_over"),
-                    ("failed back", "/failed_back"),
-                    ("gap ms", "/gap_ms"),
-                ],
-                &[
-                    ("expired", "/expired"),
-                    ("epoch", "/epoch"),
-                    ("actor", "/actor"),
-                    ("reason", "/reason"),
-                    ("ticket", "/ticket"),
-                    ("evidence", "/evidence"),
-                ],
-            ),
-            Get::Queue => (
-                &[
-                    ("position", "/position"),
-                    ("recorder", "/recorder"),
-                    ("priority", "/priority"),
-                    ("since", "/since"),
-                    ("waits for", "/waits_for"),
-                ],
-                &[],
-            ),
-            Get::Notes { .. } => (
-                &[
-                    ("key", "/key"),
-                    ("text", "/text"),
-                    ("revision", "/revision"),
-                    ("actor", "/actor"),
-                    ("at", "/at"),
-                ],
-                &[],
-            ),
+        let (narrow, more) = match self {
+            Get::Servers { .. } => SERVERS,
+            Get::Recorders { .. } => RECORDERS,
+            Get::Failovers { .. } => FAILOVERS,
+            Get::Queue => QUEUE,
+            Get::Notes { .. } => NOTES,
         };
         let more = if wide { more } else { &[] };
         narrow.iter().chain(more).copied().collect()

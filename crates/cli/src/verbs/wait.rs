@@ -65,5 +65,7 @@ impl Wait {
 }
 
 fn is(found: &Value, wanted: &str) -> bool {
-    found.as_str().map_or_else(|| found.to_string() == wanted, |text| text == wanted)
+    // Numbers, booleans and null as JSON writes them.
+    let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+    text == wanted
 }

@@ -91,10 +91,10 @@ impl Renderer {
         }
     }
 
-    fn evidence(&self, testimony: &Testimony) -> Value {
+    fn said(&self, what: &str, testimony: &Testimony) -> Value {
         let witness = |(id, long): (&CoordinatorId, &std::time::Duration)| {
             let name = self.members.get(id).cloned().unwrap_or_else(|| id.0.to_string());
-            json!({ "coordinator": name, "silent_ms": millis(*long) })
+            json!({ "coordinator": name, what: millis(*long) })
         };
         testimony.by.iter().map(witness).collect()
     }
@@ -110,16 +110,10 @@ impl Renderer {
             }),
             Event::ServerSeen { .. } => json!({}),
             Event::HeartbeatExpired { testimony, .. } => {
-                json!({ "set": testimony.set.0, "evidence": self.evidence(testimony) })
+                json!({ "set": testimony.set.0, "evidence": self.said("silent_ms", testimony) })
             }
             Event::HeartbeatRestored { testimony, .. } => {
-                let heard = |(id, long): (&CoordinatorId, &std::time::Duration)| {
-                    let name = self.members.get(id).cloned();
-                    let name = name.unwrap_or_else(|| id.0.to_string());
-                    json!({ "coordinator": name, "heard_ms": millis(*long) })
-                };
-                let heard: Value = testimony.by.iter().map(heard).collect();
-                json!({ "set": testimony.set.0, "heard": heard })
+                json!({ "set": testimony.set.0, "heard": self.said("heard_ms", testimony) })
             }
             Event::MoveWithheld { holder, by, to, .. } => json!({
                 "holder": holder.as_str(), "by": brake(*by),
@@ -152,12 +146,8 @@ impl Renderer {
             Event::TenureEnded { epoch, server, last_ms, .. } => {
                 json!({ "epoch": epoch.0, "server": server.as_str(), "last_ms": last_ms })
             }
-            Event::Paused { scope, until, .. } => {
-                let scope = match scope {
-                    Scope::Failback => "failback",
-                    Scope::All => "all",
-                };
-                json!({ "scope": scope, "until": Time(until.0) })
+            Event::Paused { scope: held, until, .. } => {
+                json!({ "scope": scope(*held), "until": Time(until.0) })
             }
             Event::Resumed { .. } => json!({}),
             Event::Noted { text, .. } => json!({ "text": text }),
@@ -213,6 +203,13 @@ fn millis(long: std::time::Duration) -> u64 {
 
 fn brake(by: Brake) -> views::Brake {
     by.into()
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Failback => "failback",
+        Scope::All => "all",
+    }
 }
 
 fn word(why: Why) -> &'static str {
