@@ -106,6 +106,33 @@ impl Evidence {
         counts: impl Fn(Duration) -> bool,
     ) -> Option<Testimony> {
         let agrees = |c| by.get(&c).is_some_and(|long| counts(*long));
-        self.voters.majority(agrees).then(|| Testimony { set: self.set, by: by.clone() })
+        // Whole milliseconds, as the log has them: what is proposed is what is applied.
+        let finer =
+            |long: &Duration| Duration::from_nanos((long.subsec_nanos() % 1_000_000).into());
+        let whole = |long: &Duration| *long - finer(long);
+        let by = || by.iter().map(|(coordinator, long)| (*coordinator, whole(long))).collect();
+        self.voters.majority(agrees).then(|| Testimony { set: self.set, by: by() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A decision that came back from the log finer or coarser than it was proposed would never be
+    /// known as one's own: the leader would wait for it until it stalls.
+    #[test]
+    fn testimony_is_as_fine_as_the_log() {
+        let server: ServerId = "srv-1".parse().unwrap();
+        let me = CoordinatorId(1);
+        let silent = Duration::new(2, 3_999_999);
+        let evidence = Evidence {
+            voters: Voters(vec![[me].into()]),
+            fresh: [me].into(),
+            silent: [(server, [(me, silent)].into())].into(),
+            ..Evidence::default()
+        };
+        let by = evidence.missed(server).unwrap().by;
+        assert_eq!(by[&me], Duration::from_millis(2_003));
     }
 }
