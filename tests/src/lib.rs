@@ -1,6 +1,12 @@
 //! What the end-to-end tests share: a cluster of real processes, questions to it by its own
 //! commands, and the outside witness. Nothing here knows how Interrex works inside.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests use it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "only tests use it"
+)]
 pub mod net;
 mod world;
 

@@ -1,7 +1,7 @@
 //! The one thread that writes the log: takes everything that waits, in the order in which it was
 //! asked for, into as few batches as possible and one sync, then acknowledges it (group commit).
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -153,10 +153,7 @@ impl Writer {
                 self.take(work)?;
                 self.operation = operation;
                 if self.bytes < BATCH_BYTES {
-                    job = match self.jobs.try_recv() {
-                        Ok(job) => Some(job),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                    };
+                    job = self.jobs.try_recv().ok();
                 }
             }
             self.commit()?;

@@ -126,13 +126,7 @@ impl Parts {
         let dialer = self.dialer.clone();
         let raft = Consensus::start(Arc::clone(&circle), dialer, log, machine).await?;
         let _ = consensus.set(Arc::clone(&raft));
-        let seat = Seat {
-            circle: Arc::clone(&circle),
-            consensus: Arc::clone(&raft),
-            node: node.clone(),
-            address: self.config.advertise.clone(),
-        };
-        let _ = self.seat.set(seat);
+        self.take_seat(&circle, &raft, &node);
         let shared = Arc::new(Shared {
             config: self.config.clone(),
             clock,
@@ -150,6 +144,18 @@ impl Parts {
         self.found(&raft, &identity).await?;
         let (api, http) = self.serve(&shared, listen, http, api)?;
         Ok(Serving { consensus: raft, shared, api, http, last: self.last })
+    }
+
+    /// From now on peers are answered.
+    fn take_seat(&self, circle: &Arc<Circle>, raft: &Arc<Consensus>, node: &NodeHandle) {
+        let seat = Seat {
+            circle: Arc::clone(circle),
+            consensus: Arc::clone(raft),
+            node: node.clone(),
+            address: self.config.advertise.clone(),
+        };
+        // Nobody else fills it.
+        let _ = self.seat.set(seat);
     }
 
     fn identity(&self, circle: &Circle) -> Identity {

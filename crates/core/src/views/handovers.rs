@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Stamp;
+use crate::fleet::Fleet;
 use crate::lines::Lines;
 use crate::{
     Actor, AgentBoot, Cause, Epoch, Event, FailoverId, OpenStep, RecorderId, Revision, ServerId,
@@ -108,7 +109,7 @@ impl Handovers {
                 self.put(plan);
             }
             Event::HandoverReady { recorder, .. } => {
-                self.step(recorder, HandoverStep::Ready, stepped);
+                self.step(recorder, HandoverStep::Ready, stepped)
             }
             Event::HandoverAbandoned { recorder, to, boot, .. } => {
                 self.drop(recorder);
@@ -143,15 +144,7 @@ impl Handovers {
                     open.stepped = stepped;
                 }
             }
-            Event::FleetApplied { ref fleet } => {
-                let gone = |recorder: &RecorderId| !fleet.recorders.contains_key(recorder);
-                self.open.retain(|recorder, _| !gone(recorder));
-                self.to.retain(|_, recorder| !gone(recorder));
-                self.trying.retain(|recorder, _| !gone(recorder));
-                self.unfit.retain(|(recorder, server), _| {
-                    !gone(recorder) && fleet.servers.contains_key(server)
-                });
-            }
+            Event::FleetApplied { ref fleet } => self.keep_those_of(fleet),
             Event::ServerSeen { .. }
             | Event::HeartbeatExpired { .. }
             | Event::MoveWithheld { .. }
@@ -163,6 +156,16 @@ impl Handovers {
             | Event::LevelRaised { .. }
             | Event::LongestTimeoutLowered { .. } => {}
         }
+    }
+
+    /// Forgets whom the document names no more.
+    fn keep_those_of(&mut self, fleet: &Fleet) {
+        let gone = |recorder: &RecorderId| !fleet.recorders.contains_key(recorder);
+        self.open.retain(|recorder, _| !gone(recorder));
+        self.to.retain(|_, recorder| !gone(recorder));
+        self.trying.retain(|recorder, _| !gone(recorder));
+        self.unfit
+            .retain(|(recorder, server), _| !gone(recorder) && fleet.servers.contains_key(server));
     }
 
     /// The open hand-over of `recorder`.

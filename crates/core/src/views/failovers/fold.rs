@@ -1,5 +1,8 @@
 //! What each event means for the failover log.
+use std::sync::Arc;
+
 use super::{FAILOVERS_KEPT, FailoverEntry, FailoverLog};
+use crate::fleet::Fleet;
 use crate::views::Stamp;
 use crate::{Cause, Epoch, Event, FailoverId, LogTime, RecorderId, ServerId, Why};
 
@@ -47,15 +50,7 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
         Event::TenureEnded { recorder, epoch, last_ms, .. } => {
             log.with_begun(recorder, Epoch(epoch.0 + 1), |entry| entry.last_ms = last_ms);
         }
-        Event::FleetApplied { ref fleet } => {
-            log.fleet = fleet.clone();
-            let known = |recorder: &RecorderId| fleet.recorders.contains_key(recorder);
-            let gone: Vec<_> = log.open.keys().copied().filter(|r| !known(r)).collect();
-            gone.into_iter().for_each(|recorder| log.close_all(recorder, at));
-            log.planned.retain(|recorder, _| known(recorder));
-            log.waiting.retain(|server, _| fleet.servers.contains_key(server));
-            log.expiries.retain(|server, _| fleet.servers.contains_key(server));
-        }
+        Event::FleetApplied { ref fleet } => log.keep_those_of(fleet, at),
         Event::ServerSeen { .. }
         | Event::MoveWithheld { .. }
         | Event::HandoverReady { .. }
@@ -70,6 +65,17 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
 }
 
 impl FailoverLog {
+    /// Closes the entries of those whom the document names no more.
+    fn keep_those_of(&mut self, fleet: &Arc<Fleet>, at: LogTime) {
+        self.fleet = Arc::clone(fleet);
+        let known = |recorder: &RecorderId| fleet.recorders.contains_key(recorder);
+        let gone: Vec<_> = self.open.keys().copied().filter(|r| !known(r)).collect();
+        gone.into_iter().for_each(|recorder| self.close_all(recorder, at));
+        self.planned.retain(|recorder, _| known(recorder));
+        self.waiting.retain(|server, _| fleet.servers.contains_key(server));
+        self.expiries.retain(|server, _| fleet.servers.contains_key(server));
+    }
+
     /// Opens `id`, unless it is known.
     fn open(
         &mut self,
