@@ -103,10 +103,7 @@ impl Handovers {
                 let (step, by) = (HandoverStep::Planned, stamp.act.actor);
                 let plan =
                     Handover { recorder, from, to, epoch, why, failover, cause, step, stepped, by };
-                if let Some(trying) = self.of(recorder).filter(|o| o.step == HandoverStep::Trying) {
-                    self.trying.insert(recorder, *trying);
-                }
-                self.put(plan);
+                self.relieve(plan);
             }
             Event::HandoverReady { recorder, .. } => {
                 self.step(recorder, HandoverStep::Ready, stepped)
@@ -156,6 +153,14 @@ impl Handovers {
             | Event::LevelRaised { .. }
             | Event::LongestTimeoutLowered { .. } => {}
         }
+    }
+
+    /// A holder that tries in vain is relieved by a plan; it goes on trying if that is abandoned.
+    fn relieve(&mut self, plan: Handover) {
+        if let Some(trying) = self.of(plan.recorder).filter(|o| o.step == HandoverStep::Trying) {
+            self.trying.insert(plan.recorder, *trying);
+        }
+        self.put(plan);
     }
 
     /// Forgets whom the document names no more.
