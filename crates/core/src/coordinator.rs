@@ -82,7 +82,7 @@ impl Coordinator {
     pub fn handle(&mut self, input: Input, now: Moment) -> Vec<Output> {
         let mut out = Vec::new();
         match input {
-            Input::Heartbeat(beat) => self.heartbeat(beat, &mut out),
+            Input::Heartbeat(beat) => self.heartbeat(beat, now, &mut out),
             Input::Step => self.step(now, &mut out),
             Input::Follows { term, leader } => self.follows(term, leader, &mut out),
             Input::Leads { term, last } => self.leads_from(term, last, now, &mut out),

@@ -113,12 +113,20 @@ impl Detector {
         }
     }
 
-    /// Records a heartbeat.
-    pub(crate) fn hear(&mut self, server: ServerId, bounds: Bounds) {
-        let now = self.listened;
+    /// The listened time of this very moment. Listened time itself grows by steps only: what comes
+    /// between two is dated no earlier than it came, however late the next step is (P1, P3).
+    fn arrival(&self, now: Mono) -> Listened {
+        let elapsed = now.0.saturating_sub(self.stepped.0);
+        let counts = if elapsed <= STEP_MAX { elapsed } else { Duration::ZERO };
+        Listened(self.listened.0 + counts)
+    }
+
+    /// Records a heartbeat that comes now.
+    pub(crate) fn hear(&mut self, server: ServerId, bounds: Bounds, now: Mono) {
+        let now = self.arrival(now);
         let heard = self.servers.entry(server).or_insert(Heard::first(now, bounds));
         let last = heard.beat.replace(now);
-        if last.is_none_or(|last| now.0 - last.0 >= bounds.timeout.silence()) {
+        if last.is_none_or(|last| now.0.saturating_sub(last.0) >= bounds.timeout.silence()) {
             heard.heard_since = now;
             self.changed = true;
         }
@@ -147,8 +155,8 @@ impl Detector {
     }
 
     /// M1: the voters changed, so all silence begins anew.
-    pub(crate) fn restart(&mut self) {
-        let now = self.listened;
+    pub(crate) fn restart(&mut self, now: Mono) {
+        let now = self.arrival(now);
         self.servers.values_mut().for_each(|heard| heard.since = now);
         let servers: Vec<ServerId> = self.servers.keys().copied().collect();
         servers.into_iter().for_each(|server| self.reschedule(server));
@@ -171,7 +179,7 @@ impl Detector {
     pub(crate) fn heard_for(&self, server: ServerId) -> Option<Duration> {
         let heard = self.servers.get(&server)?;
         let beat = heard.beat?;
-        let fresh = self.listened.0 - beat.0 < heard.bounds.timeout.interval() * 2;
+        let fresh = self.listened.0.saturating_sub(beat.0) < heard.bounds.timeout.interval() * 2;
         fresh.then(|| beat.0.saturating_sub(heard.heard_since.0))
     }
 
@@ -282,7 +290,7 @@ mod tests {
     fn heard_at_7(timeout: u64) -> Detector {
         let mut detector = Detector::start(Mono::default());
         listen(&mut detector, 0, 7);
-        detector.hear(s1(), bounds(timeout, timeout));
+        detector.hear(s1(), bounds(timeout, timeout), Mono(secs(7)));
         detector
     }
 
@@ -296,8 +304,34 @@ mod tests {
         assert!(!silent(&detector));
         listen(&mut detector, 101, 102);
         assert!(silent(&detector));
-        detector.hear(s1(), bounds(2, 2));
+        detector.hear(s1(), bounds(2, 2), Mono(secs(102)));
         assert!(!silent(&detector));
+    }
+
+    /// P1, P3: the grant that answers a beat is counted from the beat, not from the step before it.
+    #[test]
+    fn a_beat_between_two_steps_is_not_dated_back() {
+        let mut detector = Detector::start(Mono::default());
+        detector.watch(s1(), bounds(2, 2));
+        listen(&mut detector, 0, 7);
+        let ms = |ms| Mono(Duration::from_millis(ms));
+        detector.hear(s1(), bounds(2, 2), ms(7_090));
+        detector.grant(s1(), bounds(2, 2).timeout);
+        (1..=19).for_each(|n| detector.step(ms(7_000 + 100 * n)));
+        detector.step(ms(9_000));
+        assert!(!silent(&detector), "1,910 ms after the beat");
+        detector.step(ms(9_080));
+        assert!(!silent(&detector));
+        detector.step(ms(9_090));
+        assert!(silent(&detector));
+        let late = ms(9_300);
+        detector.hear(s1(), bounds(2, 2), late);
+        detector.step(ms(9_301));
+        assert_eq!(
+            detector.silence().next(),
+            Some((s1(), Duration::ZERO)),
+            "a late step adds none"
+        );
     }
 
     /// P2: also one that never connects is missed; P3: leases from before our start end first.
@@ -343,7 +377,7 @@ mod tests {
         let mut detector = heard_at_7(2);
         detector.watch(s1(), bounds(2, 2));
         listen(&mut detector, 7, 8);
-        detector.restart();
+        detector.restart(Mono(secs(8)));
         listen(&mut detector, 8, 9);
         assert!(!silent(&detector));
         listen(&mut detector, 9, 10);
@@ -384,12 +418,12 @@ mod tests {
     fn being_heard_begins_again_after_a_silence() {
         let mut detector = heard_at_7(2);
         listen(&mut detector, 7, 8);
-        detector.hear(s1(), bounds(2, 2));
+        detector.hear(s1(), bounds(2, 2), Mono(secs(8)));
         assert_eq!(detector.heard_for(s1()), Some(secs(1)));
         listen(&mut detector, 8, 9);
         assert_eq!(detector.heard_for(s1()), None, "two intervals of 400 ms ago");
         listen(&mut detector, 9, 10);
-        detector.hear(s1(), bounds(2, 2));
+        detector.hear(s1(), bounds(2, 2), Mono(secs(10)));
         assert_eq!(detector.heard_for(s1()), Some(secs(0)));
     }
 }

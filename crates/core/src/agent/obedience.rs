@@ -19,6 +19,8 @@ pub(super) struct Obedience {
     /// What the process before us last acted for; used only while `alone`.
     last_good: Vec<Duty>,
     alone: bool,
+    /// This process was told to be something: what the one before it was counts no more (A2).
+    told: bool,
     acting: BTreeSet<Tenure>,
     /// The newest epoch of each recorder that was released; every older one is over as well.
     released: BTreeMap<RecorderId, Epoch>,
@@ -42,6 +44,7 @@ impl Obedience {
         if newest.is_some_and(|newest| newest.generation < assignment.id.generation) {
             self.released.clear(); // M7: epochs of another beginning
         }
+        self.told |= !assignment.duties.is_empty();
         self.ended.retain(|tenure, _| assignment.ends_wanted.contains(tenure));
         self.newest = Some(assignment);
     }
@@ -74,9 +77,8 @@ impl Obedience {
 
     /// A9: no majority was reached in time. True if that changes what is recorded.
     pub(super) fn go_alone(&mut self) -> bool {
-        let told = !self.named().is_empty();
         self.alone = true;
-        !told && !self.last_good.is_empty()
+        !self.told && !self.last_good.is_empty()
     }
 
     /// A majority was reached: only its word counts from now on.
@@ -140,7 +142,7 @@ impl Obedience {
     fn named(&self) -> &[Duty] {
         let assigned = self.newest.as_ref().map(|newest| newest.duties.as_slice());
         match assigned.unwrap_or_default() {
-            [] if self.alone => &self.last_good,
+            [] if self.alone && !self.told => &self.last_good,
             assigned => assigned,
         }
     }

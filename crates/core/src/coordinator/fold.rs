@@ -19,7 +19,7 @@ impl Coordinator {
             && members.voters != self.state.members.voters
         {
             // M1: whatever was silent under the old set is not evidence under the new one.
-            self.detector.restart();
+            self.detector.restart(now.mono);
         }
         let outcome = self.state.enter(index, entry);
         self.open_members.retain(|open| *open > index);

@@ -12,14 +12,14 @@ use crate::{
 
 impl Coordinator {
     /// An agent spoke: it is heard, and answered at once.
-    pub(super) fn heartbeat(&mut self, beat: Heartbeat, out: &mut Vec<Output>) {
+    pub(super) fn heartbeat(&mut self, beat: Heartbeat, at: Moment, out: &mut Vec<Output>) {
         let (server, bounds) = (beat.server, self.bounds(beat.server));
         let (now, timeout) = (self.detector.listened(), bounds.timeout.silence());
         let grant_until = self.detector.grant_until(server, bounds.longest);
         let Taken::Accepted { news } = self.agents.hear(beat, now, grant_until, timeout) else {
             return;
         };
-        self.detector.hear(server, bounds);
+        self.detector.hear(server, bounds, at.mono);
         if !self.assignments.contains_key(&server) {
             self.assignments.insert(server, crate::assignment(&self.state, server));
             self.look_if_seen(server);

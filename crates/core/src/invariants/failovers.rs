@@ -1,7 +1,7 @@
 //! D4: when an entry of the failover log is open, and what it covers.
 use super::Scene;
-use crate::Event;
 use crate::views::FailoverEntry;
+use crate::{Cause, Event};
 
 /// A recorder away from home has an open entry; one at home has none, unless it waits or is planned
 /// to leave; one that waits has the one under which it waits.
@@ -47,8 +47,14 @@ pub(super) fn failovers_cover_one_tenure(scene: &Scene<'_>) -> bool {
 }
 
 fn in_order(entry: &FailoverEntry) -> bool {
-    let times =
-        [entry.expired, entry.queued, entry.failed_over, entry.took_over, entry.failed_back];
+    // One that waits for another cause than its holder's silence may expire while it waits.
+    let later = match entry.cause {
+        Cause::Disconnection | Cause::StandbyLost => false,
+        Cause::Manual | Cause::TakeoverFailed => entry.queued < entry.expired,
+    };
+    let (first, second) =
+        if later { (entry.queued, entry.expired) } else { (entry.expired, entry.queued) };
+    let times = [first, second, entry.failed_over, entry.took_over, entry.failed_back];
     let times = times.into_iter().flatten().chain(entry.closed);
     times.map(|time| time.0).is_sorted()
 }

@@ -208,6 +208,17 @@ fn alone_it_records_what_it_last_acted_for_and_does_not_act() {
     assert_eq!(bench.wishes(), [], "a majority knows that another holds it");
 }
 
+/// A2, A9: what it once was told, if by one coordinator only, counts before what it was earlier.
+#[test]
+fn alone_it_gives_up_what_a_newer_word_no_longer_names() {
+    let mut bench = Bench::after(vec![duty(1, 4, DutyKind::Act)]);
+    bench.step();
+    bench.ack(assigning(1, 1, assignment(1, 1, &[duty(1, 4, DutyKind::Release)])));
+    assert!(!bench.run(60_010).contains(&AgentOutput::Alone), "it was told");
+    bench.ack(assigning(1, 2, assignment(1, 2, &[])));
+    assert_eq!(bench.wishes(), [], "another has it, so it is not taken up again");
+}
+
 #[test]
 fn a_majority_in_time_makes_the_last_good_configuration_void() {
     let mut bench = Bench::after(vec![duty(1, 4, DutyKind::Act)]);

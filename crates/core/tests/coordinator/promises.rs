@@ -41,6 +41,10 @@ fn an_answer_does_not_free_who_lags_behind_its_barrier() {
     let mut world = World::at_work();
     world.cut("s1", "c2");
     world.run_until("listed", |world| !report(world, 2).silent.is_empty());
+    world.cut("c2", "c1");
+    world.cut.remove(&("s1".into(), "c2".into()));
+    world.run(250);
+    assert_eq!(report(&world, 2).silent, [], "heard again");
     world.lagging.insert(2);
     world.ask(1, 1, Command::Note { key: "k".into(), text: "v".into(), expect: None });
     world.cut.clear();
