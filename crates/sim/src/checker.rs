@@ -1,6 +1,7 @@
 //! The judge. It knows true time, everybody's disk and the one committed log, and folds that log
 //! itself (the oracle); none of this is known to those who are judged.
 mod ending;
+mod evidence;
 mod fencing;
 mod log;
 mod operations;

@@ -297,10 +297,13 @@ impl World {
         let (life, refuses) = (node.life, node.refuses);
         let ours = node.raft.leads() && node.raft.term == term;
         let taken = ours && !self.dice.raft.chance(refuses);
-        self.react_to_proposal(at);
+        self.judge_evidence(&decision);
+        let stalls = self.react_to_proposal(at, &decision);
         let decision = taken.then_some(decision);
         let slow = self.dice.raft.chance(100);
-        let after = Duration::from_micros(self.dice.raft.below(if slow { 30_000 } else { 300 }));
+        // One that refuses takes its time: nobody would learn more from asking a thousand times.
+        let most = if slow || !taken { 30_000 } else { 300 };
+        let after = stalls.unwrap_or(Duration::from_micros(self.dice.raft.below(most)));
         self.later(after, Happening::Offer { node: at, life, term, decision });
     }
 

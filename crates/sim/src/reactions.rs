@@ -2,7 +2,7 @@
 //! by the clock seldom meet them.
 use std::time::Duration;
 
-use interrex_core::{Event, Report, State};
+use interrex_core::{Decision, Event, Report, State};
 
 use crate::faults::{Fault, Undo};
 use crate::network::Place;
@@ -28,6 +28,8 @@ pub(crate) enum Trigger {
     Proposed,
     /// A coordinator reported a server to be silent.
     Suspected,
+    /// A leader proposed that a server is expired.
+    Accused,
     /// A timeout was lowered.
     Lowered,
 }
@@ -43,6 +45,9 @@ enum Blow {
     CutHolder,
     RestartHolder,
     LetHolderBeHeard,
+    Revive,
+    RestartOthers,
+    Overthrow,
     CrashCoordinator,
     PauseCoordinator,
     IsolateCoordinator,
@@ -108,6 +113,9 @@ const HABITS: &[(Trigger, Blow, u64)] = &[
     (Trigger::Suspected, Blow::CrashCoordinator, 60),
     (Trigger::Suspected, Blow::Disturb, 60),
     (Trigger::Suspected, Blow::IsolateCoordinator, 60),
+    (Trigger::Accused, Blow::Revive, 400),
+    (Trigger::Accused, Blow::RestartOthers, 400),
+    (Trigger::Accused, Blow::Overthrow, 300),
     (Trigger::Lowered, Blow::CutAcks, 600),
 ];
 
@@ -174,9 +182,27 @@ impl World {
             .retain(|host| silent.iter().any(|(s, _)| setup::place(*s) == *host));
     }
 
-    /// A leader proposes.
-    pub(crate) fn react_to_proposal(&mut self, node: usize) {
+    /// A leader proposes. Returns how long its disk takes, if that is a fault.
+    pub(crate) fn react_to_proposal(
+        &mut self,
+        node: usize,
+        decision: &Decision,
+    ) -> Option<Duration> {
         self.react(Trigger::Proposed, 0, 0, node);
+        let expired = decision.events().find_map(|event| match event {
+            Event::HeartbeatExpired { server, .. } => Some(setup::place(*server)),
+            _ => None,
+        })?;
+        self.react(Trigger::Accused, expired, expired, node);
+        let slow = self.setup.slow_expiries && !self.healed && self.dice.faults.chance(400);
+        slow.then(|| {
+            // Long enough to be heard and granted meanwhile, or for the leader to give up (L6).
+            let most = self.dice.faults.pick(&[800, 1_900, 4_000]);
+            let blow = Blow::Revive;
+            let aimed = Move { blow, holder: expired, receiver: expired, node };
+            self.later(Duration::ZERO, Happening::Begin(Fault::Reaction(aimed)));
+            Duration::from_millis(self.dice.faults.within(250..most))
+        })
     }
 
     fn react(&mut self, trigger: Trigger, holder: usize, receiver: usize, node: usize) {
@@ -206,6 +232,26 @@ impl World {
             Blow::CutHolder => self.partition_agent(holder, about),
             Blow::RestartHolder => self.crash_host(holder, Duration::from_millis(50), false),
             Blow::LetHolderBeHeard => self.let_be_heard(holder, node),
+            Blow::Revive => self.revive(holder),
+            Blow::RestartOthers => {
+                // What they promised is in nobody's memory but the leader's (P6).
+                self.revive(holder);
+                let others = (0..self.nodes.len()).filter(|at| *at != node);
+                others.for_each(|at| {
+                    if self.dice.faults.chance(600) {
+                        self.crash_node(at, Duration::from_millis(20));
+                    }
+                });
+            }
+            Blow::Overthrow => {
+                // The next leader holds the entry, and applies it late (L4).
+                self.revive(holder);
+                (0..self.nodes.len()).for_each(|at| {
+                    self.nodes[at].lag_us = 3_000_000;
+                    self.later(Duration::from_secs(4), Happening::End(Undo::SwiftApply(at)));
+                });
+                self.elect((node + 1) % self.nodes.len(), true);
+            }
             Blow::CrashCoordinator => self.crash_node(node, long / 4),
             Blow::PauseCoordinator => self.pause_node(node, long / 2),
             Blow::IsolateCoordinator => self.isolate(node, false, long / 2),
@@ -250,6 +296,16 @@ impl World {
         let there = (0..self.nodes.len()).map(Place::Coordinator);
         let pairs = there.map(|there| if beats { (here, there) } else { (there, here) });
         self.cut_for(pairs.collect(), long);
+    }
+
+    /// A server is up and reachable again, for all.
+    fn revive(&mut self, host: usize) {
+        for at in 0..self.nodes.len() {
+            let (here, there) = (Place::Agent(host), Place::Coordinator(at));
+            self.net.make_whole(here, there);
+            self.net.make_whole(there, here);
+        }
+        self.start_host(host);
     }
 
     /// A server is up and reachable again, for the one that missed it or for all.

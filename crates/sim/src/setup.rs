@@ -41,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) faults: Vec<(At, Kind)>,
     /// Begun by what happens.
     pub(crate) reactions: Vec<Reaction>,
+    /// The leader's disk is slow just when an expiry is to be written.
+    pub(crate) slow_expiries: bool,
     /// Median pause between two wishes of one operator, in milliseconds.
     pub(crate) leisure_ms: u64,
 }
@@ -53,11 +55,12 @@ impl Setup {
         let kinds = faults::mix(&mut rng);
         Self {
             coordinators,
-            grid_us: rng.pick(&[10_000, 20_000, 40_000, 50_000]),
-            agent_grid_us: rng.pick(&[20_000, 40_000, 50_000, 80_000]),
+            grid_us: rng.pick(&[10_000, 30_000, 40_000, 50_000, 50_000, 60_000]),
+            agent_grid_us: rng.pick(&[30_000, 50_000, 60_000, 80_000]),
             fleet: Arc::new(fleet(&mut rng)),
             faults: plan(&mut rng, &kinds),
             reactions: faults::reactions(&mut rng),
+            slow_expiries: rng.chance(300),
             leisure_ms: rng.pick(&[1_500, 4_000, 10_000]),
         }
     }

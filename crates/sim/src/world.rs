@@ -259,13 +259,18 @@ impl World {
             | Happening::End(_)
             | Happening::Heal => None,
         };
-        match backlog {
-            Some(backlog) => {
-                backlog.push(what);
-                None
-            }
-            None => Some(what),
+        let Some(backlog) = backlog else { return Some(what) };
+        if let Happening::Deliver {
+            from: Place::Agent(host),
+            to: Place::Coordinator(node),
+            letter: Letter::Beat { beat, .. },
+        } = &what
+        {
+            // In truth it came now: who is stopped proves nothing by not having read it (P1).
+            self.checker.heard(*node, *host, beat, self.now);
         }
+        backlog.push(what);
+        None
     }
 
     /// A process goes on: its late step comes before what waits in its sockets, or after it.
