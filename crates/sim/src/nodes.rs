@@ -259,7 +259,7 @@ impl World {
             if decision {
                 self.reach.count(Situation::LeaderLost);
             }
-            self.input(at, Input::Truncated { last_kept: LogIndex(last_kept) });
+            self.input(at, Input::Truncated { last_kept: Some(LogIndex(last_kept)) });
         }
         let raft = &self.nodes[at].raft;
         let (term, leader, commit) = (raft.term, raft.leader, raft.commit);

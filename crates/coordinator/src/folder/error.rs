@@ -1,6 +1,6 @@
 //! Why a data folder cannot be used: one error for the folder, the log and the history in it.
 use std::fmt::Display;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// The data folder cannot be used, or no longer. Every variant ends the coordinator (exit status
@@ -43,6 +43,8 @@ pub enum FolderError {
         what: String,
         /// The system's words.
         detail: String,
+        /// No space is left (`disk_full`); otherwise the disk failed.
+        full: bool,
     },
     /// Too little space to run.
     #[error("no space for data folder {path}: {free_mib} MiB free, {needed_mib} MiB needed")]
@@ -65,8 +67,8 @@ impl FolderError {
             Self::Newer { .. } => "newer_format",
             Self::WrongCluster(_) => "wrong_cluster",
             Self::Corrupt { .. } => "corrupt",
-            Self::Disk { .. } => "disk_failed",
-            Self::Full { .. } => "disk_full",
+            Self::Disk { full: false, .. } => "disk_failed",
+            Self::Disk { full: true, .. } | Self::Full { .. } => "disk_full",
         }
     }
 
@@ -85,16 +87,19 @@ impl FolderError {
                 "keep the folder for inspection, check the disk, and bring this member back with \
                  an empty folder and a new place in the cluster: `interrex member add`"
             }
-            Self::Disk { .. } => {
+            Self::Disk { full: false, .. } => {
                 "check the disk, its mount and the folder's rights, then start again"
             }
-            Self::Full { .. } => "make space in the file system, then start again",
+            Self::Disk { full: true, .. } | Self::Full { .. } => {
+                "make space in the file system, then start again"
+            }
         }
     }
 
     /// An error of the operating system. A full disk is told as such.
     pub fn disk(what: impl Display, error: &io::Error) -> Self {
-        Self::Disk { what: what.to_string(), detail: error.to_string() }
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        Self::Disk { what: what.to_string(), detail: error.to_string(), full }
     }
 
     /// As [`Self::disk`], for something tried on a file.
@@ -112,12 +117,14 @@ impl From<FolderError> for io::Error {
     /// For openraft, whose storage traits speak `io::Error`; the words are kept.
     fn from(error: FolderError) -> Self {
         let kind = match error {
-            FolderError::Full { .. } => io::ErrorKind::StorageFull,
+            FolderError::Full { .. } | FolderError::Disk { full: true, .. } => {
+                io::ErrorKind::StorageFull
+            }
             FolderError::Corrupt { .. } => io::ErrorKind::InvalidData,
             FolderError::Locked { .. }
             | FolderError::Newer { .. }
             | FolderError::WrongCluster(_)
-            | FolderError::Disk { .. } => io::ErrorKind::Other,
+            | FolderError::Disk { full: false, .. } => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
     }

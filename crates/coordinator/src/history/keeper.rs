@@ -153,7 +153,10 @@ impl Keeper {
             let folder = &self.shared.folder;
             file.sync_data().map_err(FolderError::io("sync a segment in", folder))?;
             let segment = self.shared.state().places.last().map_or(0, |place| place.first.0);
+            // Synced as well, at the cost of one more sync every two seconds that nobody waits
+            // for: without it a power cut would leave no bound to tell damage by.
             let noted = Bound { segment, length: *length }.write(&self.bound);
+            let noted = noted.and_then(|()| self.bound.sync_data());
             noted.map_err(FolderError::io("note the bound of", folder))?;
         }
         (self.unsynced, self.synced) = (false, Instant::now());

@@ -36,3 +36,19 @@ pub fn config() -> Result<Config, ConfigError> {
     }
     .validate()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `u64::MAX` entries to keep is a value that openraft takes, and its purge point saturates.
+    #[test]
+    fn openraft_accepts_the_configuration_and_purges_nothing() {
+        let config = config().expect("the configuration is sound");
+        assert_eq!(config.max_in_snapshot_log_to_keep, u64::MAX);
+        assert_eq!(
+            (config.enable_pre_vote, config.enable_leader_restore),
+            (Some(true), Some(false))
+        );
+    }
+}

@@ -151,6 +151,13 @@ impl Disk {
         noted.map_err(FolderError::io("write the bound of", &self.path))
     }
 
+    /// Makes the bound durable too: at open, and now and then while nothing waits. From then on
+    /// even a power cut, which may take back what was never synced, leaves a bound by which
+    /// damage before it is told from a torn tail.
+    pub(super) fn sync_bound(&self) -> Result<(), FolderError> {
+        self.bound.sync_data().map_err(FolderError::io("sync the bound of", &self.path))
+    }
+
     /// Also the names: once, after creation, and at the end.
     pub(super) fn sync_names(&self) -> Result<(), FolderError> {
         let sync = |name: &str| File::open(self.path.join(name))?.sync_all();
@@ -182,6 +189,7 @@ impl Batch {
         let record = record.map_err(|error| FolderError::Disk {
             what: format!("encode entry {index}"),
             detail: error.to_string(),
+            full: false,
         })?;
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes();
         let bytes = [&length[..], &record].concat();
@@ -226,6 +234,14 @@ fn crc(key: &[u8], body: &[u8]) -> u32 {
     sum.update(key);
     sum.update(body);
     sum.finalize()
+}
+
+/// sled panicked while we did this: an error like any other, never a thread that is just gone.
+pub(super) fn panicked(verb: &str, panic: &(dyn std::any::Any + Send)) -> FolderError {
+    let said = panic.downcast_ref::<String>().cloned();
+    let said = said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    let detail = said.unwrap_or_else(|| "the database failed without a word".into());
+    FolderError::Disk { what: format!("{verb} the log"), detail, full: false }
 }
 
 /// sled's errors: those of the system as such, the rest as damage.

@@ -26,8 +26,8 @@ pub enum Notice {
     },
     /// Everything after `last_kept` was cut: `Input::Truncated`.
     Truncated {
-        /// The last entry that stayed; index 0 also if none did.
-        last_kept: LogIndex,
+        /// The last entry that stayed; none if nothing did, not even the founding members.
+        last_kept: Option<LogIndex>,
     },
 }
 
@@ -92,7 +92,7 @@ impl Feed {
     }
 
     /// Tells of a cut tail.
-    pub(crate) fn truncated(&self, last_kept: LogIndex) {
+    pub(crate) fn truncated(&self, last_kept: Option<LogIndex>) {
         let _ = self.to.send(Notice::Truncated { last_kept });
     }
 }

@@ -112,7 +112,11 @@ fn read(root: &Path, has_history: bool) -> Result<Read, FolderError> {
     if fs::read_dir(&blobs).is_ok_and(|mut files| files.next().is_some()) {
         return Err(corrupt("it holds values that it should not: `blobs` is not empty".into()));
     }
-    scan(disk, meta)
+    let read = scan(disk, meta)?;
+    // What was read may still be only in the kernel's memory, if a process was killed.
+    read.disk.sync(meta.batch)?;
+    read.disk.sync_bound()?;
+    Ok(read)
 }
 
 /// Every entry, in order, without a hole, and nothing else.

@@ -216,3 +216,77 @@ impl EntryRecord {
         Ok(RaftEntry { log_id: self.id.into(), payload })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn members() -> MembershipRecord {
+        let node = NodeRecord { name: "c1".into(), addr: "h:1".into(), cluster: [7; 16] };
+        let voters = vec![BTreeSet::from([1, 300]), BTreeSet::from([1])];
+        MembershipRecord { voters, nodes: BTreeMap::from([(1, node)]) }
+    }
+
+    fn entry(body: BodyRecord) -> EntryRecord {
+        EntryRecord { id: LogIdRecord { term: 3, index: 70_000 }, body }
+    }
+
+    fn decision() -> BodyRecord {
+        let person = PersonRecord { id: 9, role: "operator".into(), name: "anna".into() };
+        BodyRecord::Decision { bytes: vec![1, 2, 3].into(), people: vec![person] }
+    }
+
+    /// These bytes are in every folder there is. If this fails, the change is wrong, not the test.
+    #[test]
+    fn records_have_their_golden_bytes() {
+        let vote = VoteRecord { term: 300, node: 2, committed: true };
+        let id = LogIdRecord { term: 3, index: 70_000 };
+        let golden = [
+            (encode(&vote), "fb2c010201"),
+            (encode(&id), "03fc70110100"),
+            (encode(&entry(BodyRecord::Blank)), "03fc7011010000"),
+            (
+                encode(&entry(decision())),
+                "03fc701101000103010203010908\
+                 6f70657261746f7204616e6e61",
+            ),
+            (
+                encode(&entry(BodyRecord::Members(members()))),
+                "03fc7011010002020201fb2c01010101010263310368\
+                 3a3107070707070707070707070707070707",
+            ),
+        ];
+        for (bytes, wanted) in golden {
+            assert_eq!(hex(&bytes.expect("small records encode")), wanted);
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_and_nothing_may_follow_it() {
+        for body in [BodyRecord::Blank, decision(), BodyRecord::Members(members())] {
+            let record = entry(body);
+            let mut bytes = encode(&record).expect("small records encode");
+            assert_eq!(decode(&bytes), Ok(record));
+            bytes.push(0);
+            assert_eq!(decode::<EntryRecord>(&bytes), Err(BadRecord::Trailing(1)));
+            bytes.truncate(bytes.len() - 2);
+            let short = decode::<EntryRecord>(&bytes);
+            assert!(matches!(short, Err(BadRecord::Undecodable(_))), "{short:?}");
+        }
+    }
+
+    /// A length that lies must not make us reserve what it says.
+    #[test]
+    fn a_record_that_claims_to_be_huge_is_refused() {
+        let mut bytes = encode(&entry(BodyRecord::Blank)).expect("small records encode");
+        bytes.truncate(bytes.len() - 1);
+        bytes.push(1);
+        bytes.extend([0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0]);
+        let huge = decode::<EntryRecord>(&bytes);
+        assert!(matches!(huge, Err(BadRecord::Undecodable(_))), "{huge:?}");
+    }
+}

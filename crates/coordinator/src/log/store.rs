@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -55,7 +56,7 @@ impl LogStore {
     }
 
     /// Why the log takes no more writes, if it failed: the coordinator must end.
-    pub fn failed(&self) -> Option<String> {
+    pub fn failed(&self) -> Option<FolderError> {
         self.lock().failed.clone()
     }
 
@@ -68,7 +69,7 @@ impl LogStore {
         let operation = tail.operation();
         let asked = self.jobs.send(Job { operation, work });
         match (&tail.failed, asked) {
-            (Some(why), _) => Err(io::Error::other(why.clone())),
+            (Some(why), _) => Err(why.clone().into()),
             (None, Err(_)) => Err(io::Error::other("the log's writer has ended")),
             (None, Ok(())) => Ok(operation),
         }
@@ -82,14 +83,17 @@ impl LogStore {
             (from.max(tail.first()), to.min(tail.next()), tail.first_kept())
         };
         if from < to.min(kept) {
-            let read = self.disk.scan((from, to.min(kept) - 1), &mut |entry, size| {
+            let mut visit = |entry, size| {
                 let fits = found.is_empty() || size <= room;
                 if fits {
                     found.push(entry);
                     room = room.saturating_sub(size);
                 }
                 fits
-            });
+            };
+            let scan = || self.disk.scan((from, to.min(kept) - 1), &mut visit);
+            let read = catch_unwind(AssertUnwindSafe(scan));
+            let read = read.unwrap_or_else(|panic| Err(super::disk::panicked("read", &*panic)));
             if let Err(error) = read {
                 let tail = self.lock();
                 if tail.first() > from || tail.next() < to {
@@ -214,8 +218,8 @@ impl RaftLogStorage<Cfg> for LogStore {
             tail.cut(last);
             let kept = tail.last;
             self.ask(&mut tail, Work::Truncate { first, last: end - 1, kept })?;
+            self.feed.truncated(first.checked_sub(1).map(LogIndex));
         }
-        self.feed.truncated(LogIndex(last.map_or(0, |last| last.index)));
         Ok(())
     }
 

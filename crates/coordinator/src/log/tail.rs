@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use openraft::LogIdOptionExt;
 
+use crate::folder::FolderError;
+
 use super::types::{LogId, RaftEntry, Vote};
 
 /// Bytes of records kept in memory.
@@ -25,7 +27,7 @@ pub(super) struct Tail {
     /// Operations that are durable.
     done: u64,
     /// Why the log takes no more writes; final.
-    pub(super) failed: Option<String>,
+    pub(super) failed: Option<FolderError>,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! The one thread that writes the log: takes everything that waits, in the order in which it was
 //! asked for, into as few batches as possible and one sync, then acknowledges it (group commit).
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ use crate::folder::FolderError;
 
 /// Bytes of records after which a batch is closed and synced although more waits.
 const BATCH_BYTES: usize = 8 << 20;
+/// Between two syncs of the bound while writes come.
+const BOUND_EVERY: Duration = Duration::from_secs(10);
 /// How long a changed `committed` may wait for another write to ride along with. It may lag: it
 /// only spares a restarted follower the wait for its leader.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(1);
@@ -99,6 +102,8 @@ pub(super) struct Writer {
     bytes: usize,
     waiters: Vec<Waiter>,
     operation: u64,
+    /// When the bound was last synced; and the batch that it then named.
+    bounded: (Instant, u64),
 }
 
 impl Writer {
@@ -109,19 +114,31 @@ impl Writer {
         jobs: Receiver<Job>,
     ) -> Self {
         let (batch, waiters) = (Batch::default(), Vec::new());
-        Self { disk, meta, tail, jobs, batch, bytes: 0, waiters, operation: 0 }
+        Self {
+            disk,
+            meta,
+            tail,
+            jobs,
+            batch,
+            bytes: 0,
+            waiters,
+            operation: 0,
+            bounded: (Instant::now(), meta.batch),
+        }
     }
 
     /// Until closed, or failed. A failure is final.
     pub(super) fn run(mut self) {
-        let ended = self.serve();
+        // sled panics on what it did not expect. That must end the node like any failed write.
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let ended = served.unwrap_or_else(|panic| Err(super::disk::panicked("write", &*panic)));
         if let Err(error) = &ended {
             tracing::error!(
                 code = error.code(),
                 remedy = error.remedy(),
                 "the log failed: {error}"
             );
-            self.lock().failed = Some(error.to_string());
+            self.lock().failed = Some(error.clone());
             for waiter in self.waiters.drain(..) {
                 match waiter {
                     Waiter::Append(_, flushed) => flushed.tell(Err(error.clone())),
@@ -218,12 +235,26 @@ impl Writer {
         }
         let operation = self.operation;
         self.lock().durable(operation);
+        self.sync_bound()
+    }
+
+    /// After those who wait were told: it costs the next batch one more sync in ten seconds.
+    fn sync_bound(&mut self) -> Result<(), FolderError> {
+        let (since, batch) = self.bounded;
+        if batch < self.meta.batch && since.elapsed() >= BOUND_EVERY {
+            self.disk.sync_bound()?;
+            self.bounded = (Instant::now(), self.meta.batch);
+        }
         Ok(())
     }
 
     fn note_committed(&mut self) -> Result<(), FolderError> {
         let committed = self.committed();
-        if committed.is_none() || committed == self.meta.committed { Ok(()) } else { self.commit() }
+        if committed.is_none() || committed == self.meta.committed {
+            self.sync_bound()
+        } else {
+            self.commit()
+        }
     }
 
     /// What is committed, if this very log holds it: a follower hears of it before its own writes

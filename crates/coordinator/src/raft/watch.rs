@@ -45,7 +45,12 @@ pub(super) async fn watch(
             if stop.is_cancelled() {
                 return Ok(());
             }
-            return Err(Failure::disk(fatal));
+            // The log's own words, if it failed: a full disk is not a broken one.
+            let failed = consensus.log.failed().map(Failure::from);
+            return Err(failed.unwrap_or_else(|| Failure::disk(fatal)));
+        }
+        if let Some(failed) = consensus.log.failed() {
+            return Err(failed.into());
         }
         told.news(consensus, &node, &metrics).await;
         tokio::select! {

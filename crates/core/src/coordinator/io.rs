@@ -52,8 +52,8 @@ pub enum Input {
     MembersAppended(LogIndex),
     /// Entries after `last_kept` were cut from this coordinator's log (a conflicting tail).
     Truncated {
-        /// The last entry that stayed.
-        last_kept: LogIndex,
+        /// The last entry that stayed; none if nothing did.
+        last_kept: Option<LogIndex>,
     },
     /// The next entry is committed. Indices are dense.
     Applied {

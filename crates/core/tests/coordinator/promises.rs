@@ -97,7 +97,7 @@ fn an_unapplied_membership_entry_withholds_all_grants() {
     world.give(2, Input::MembersAppended(next));
     world.run(400);
     assert!(!is_granted(&world, 2, "s1"));
-    world.give(2, Input::Truncated { last_kept: LogIndex(next.0 - 1) });
+    world.give(2, Input::Truncated { last_kept: Some(LogIndex(next.0 - 1)) });
     world.run(400);
     assert!(is_granted(&world, 2, "s1"));
     world.give(2, Input::MembersAppended(next));
