@@ -50,7 +50,9 @@ pub(super) fn open(
         let (path, last) = (path(folder, first), position + 1 == firsts.len());
         let bytes = fs::read(&path).map_err(FolderError::io("read", &path))?;
         let name = path.display().to_string();
-        // Past what is known to be durable a crash may leave anything, and the log has it.
+        // Past what is known to be durable a crash may leave anything, also whole blocks behind
+        // lost ones, so those cannot be called damage (`max(1)`: never "not known"). The bound is
+        // synced with every sync of the history, and what is cut here the log gives again.
         let durable = bound.length_of(first).max(1);
         let tail = if last { Tail::Torn { durable } } else { Tail::Whole };
         let mut reader = match Reader::open(&name, &bytes, before.as_ref(), tail) {
