@@ -16,6 +16,7 @@ mod driver;
 mod elections;
 mod faults;
 mod hosts;
+mod mending;
 mod network;
 mod nodes;
 mod operators;
