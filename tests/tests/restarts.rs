@@ -1,6 +1,8 @@
 //! Coordinators that stop, pause and come back: what was decided stays decided, and time in which
 //! nobody listened proves nothing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -8,16 +10,32 @@ use interrex_tests::{World, now_ms};
 use rustix::process::Signal;
 use serde_json::json;
 
-// FEATURE: IX-02
+/// Somebody else's program, written from docs/history-format.md alone, comes to the same head.
+fn foreign_verifier(history: &Path, head: &str) {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/verify_history.py");
+    let run = |args: &[&str]| Command::new("python3").args(args).output().unwrap();
+    if !run(&["-c", "import zstandard, blake3"]).status.success() {
+        println!("not run: the foreign verifier needs python3 with zstandard and blake3");
+        return;
+    }
+    let folder = history.to_string_lossy();
+    let found = run(&[program, &folder, "--expect-head", head]);
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stdout));
+    let other = "0".repeat(head.len());
+    assert_eq!(run(&[program, &folder, "--expect-head", &other]).status.code(), Some(3));
+}
+
+// FEATURE: IX-02, IX-04
 #[test]
 fn a_restarted_coordinator_has_the_same_history() {
     let mut world = World::on_loopback("restarted");
     world.start("2s");
     world.ok(&["note", "before", "the restart"]);
     assert_eq!(world.place.terminate("c2", Duration::from_secs(15)).unwrap(), Some(0));
-    let data = world.place.data("c2").to_string_lossy().into_owned();
-    let offline = world.ok(&["verify", "--data", &data]);
+    let data = world.place.data("c2");
+    let offline = world.ok(&["verify", "--data", &data.to_string_lossy()]);
     assert_eq!(offline["ok"], true, "{offline}");
+    foreign_verifier(&data.join("history"), offline["chain"].as_str().unwrap());
     world.ok(&["note", "while", "it is away"]);
     world.place.start("c2").unwrap();
     world.assert_verified();

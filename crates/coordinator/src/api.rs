@@ -11,12 +11,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interrex_client::client::{CODE, LEADER, REMEDY};
 use interrex_client::identity::{Acceptor, TlsFolder};
 use interrex_wire::FILE_DESCRIPTOR_SET;
 use interrex_wire::pb::agents_server::AgentsServer;
 use interrex_wire::pb::operators_server::OperatorsServer;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic::metadata::MetadataValue;
 
 use crate::clock::Clock;
@@ -40,8 +41,6 @@ const SENT_MAX: usize = 64 << 20;
 const STREAMS_MAX: u32 = 1_024;
 /// A caller that gives no sign of life is let go.
 const ALIVE: Duration = Duration::from_secs(10);
-/// Names the leader where only it can answer (CONTRACT: `interrex-leader: host:port`).
-const LEADER: &str = "interrex-leader";
 
 /// All that answering takes. One for each coordinator in the process.
 pub(crate) struct Shared {
@@ -89,6 +88,14 @@ impl Shared {
         }
         status
     }
+}
+
+/// A refusal outside the log, with CONTRACT's code and what to do.
+fn refused(grpc: Code, code: &'static str, message: &str, remedy: &'static str) -> Status {
+    let mut status = Status::new(grpc, message);
+    status.metadata_mut().insert(CODE, MetadataValue::from_static(code));
+    status.metadata_mut().insert(REMEDY, MetadataValue::from_static(remedy));
+    status
 }
 
 /// Serves until `stop`, then finishes what was begun.

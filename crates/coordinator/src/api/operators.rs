@@ -14,7 +14,7 @@ use interrex_wire::pb::{
     StepDownReply, StepDownRequest,
 };
 use tokio::sync::oneshot;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::{Shared, access, history, read};
 use crate::folder::Room;
@@ -108,7 +108,9 @@ impl Operators for OperatorService {
         let runtime = consensus.runtime().clone();
         let leader = runtime.spawn(async move { consensus.step_down().await }).await;
         let leader = leader.ok().flatten().ok_or_else(|| {
-            Status::failed_precondition("would_lose_quorum: no other voter took the leadership")
+            let message = "no other voter took the leadership";
+            let remedy = "see whether the others are reachable: `interrex member list`";
+            super::refused(Code::FailedPrecondition, "would_lose_quorum", message, remedy)
         })?;
         let members = self.0.circle.members();
         let leader = members.get(&leader.0).map(|member| member.name.clone());

@@ -13,7 +13,7 @@ use interrex_client::views::{API, FleetDocument, List, Status as StatusDocument}
 use interrex_core::{Actor, CoordinatorId, Mono, ServerId, State};
 use interrex_wire::pb::View;
 use serde::Serialize;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::history::{Head, History};
 use crate::log::types::ClusterId;
@@ -103,7 +103,8 @@ fn named<T>(items: Vec<T>, name: &str, of: impl Fn(&T) -> &str) -> Result<Vec<T>
 }
 
 fn unknown(name: &str) -> Status {
-    Status::not_found(format!("unknown_name: there is no {name:?}"))
+    let remedy = "see which there are: the same command without a name";
+    super::refused(Code::NotFound, "unknown_name", &format!("there is no {name:?}"), remedy)
 }
 
 /// What all views look at.
@@ -154,8 +155,8 @@ impl Sight<'_> {
         match actor {
             Actor::Automaton => "automaton".to_owned(),
             Actor::Person(id) => match self.context.people.person(id) {
-                Some(person) => person.name,
-                None => format!("person-{:016x}", id.0),
+                Some(person) => format!("{}/{}", person.role, person.name),
+                None => format!("person/{:016x}", id.0),
             },
         }
     }
