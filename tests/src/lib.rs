@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "only tests use it"
 )]
+pub mod bad;
 pub mod net;
 mod world;
 

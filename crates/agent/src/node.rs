@@ -93,6 +93,13 @@ impl Node {
                 } else {
                     tracing::debug!(%coordinator, %why, "not connected; trying again");
                 }
+                if why.contains(REFUSED_US) {
+                    self.foreign.insert(connection.link);
+                    if self.is_elsewhere() {
+                        let ours = self.cluster.map(|ours| hex(&ours.id)).unwrap_or_default();
+                        return Err(wrong_cluster(coordinator, "another", &ours));
+                    }
+                }
                 Ok(Some(AgentInput::Closed(connection)))
             }
             Word::Reply(via, reply) => {
@@ -123,6 +130,11 @@ impl Node {
         }
     }
 
+    /// A majority is of another cluster, and no majority of ours was ever heard by this process.
+    fn is_elsewhere(&self) -> bool {
+        !self.core.is_ready() && 2 * self.foreign.len() > self.count
+    }
+
     /// Anything of another cluster or a lower generation is refused (PROTOCOL section 3).
     fn is_ours(&mut self, via: Connection, reply: &pb::Reply) -> Result<bool, Failure> {
         let coordinator = self.links.address(via).to_owned();
@@ -139,7 +151,7 @@ impl Node {
             self.foreign.insert(via.link);
             let (ours, theirs) = (hex(&ours.id), hex(&id));
             tracing::error!(%coordinator, %theirs, %ours, "belongs to another cluster; refused");
-            if !self.core.is_ready() && 2 * self.foreign.len() > self.count {
+            if self.is_elsewhere() {
                 return Err(wrong_cluster(&coordinator, &theirs, &ours));
             }
             return Ok(false);
@@ -225,6 +237,9 @@ impl Node {
 fn read(status: &mut watch::Receiver<Vec<interrex_core::agent::DriverStatus>>) -> AgentInput {
     AgentInput::Status(status.borrow_and_update().clone())
 }
+
+/// How a coordinator refuses an agent of another cluster before it says anything else.
+const REFUSED_US: &str = "wrong_cluster: ";
 
 fn wrong_cluster(coordinator: &str, theirs: &str, ours: &str) -> Failure {
     Failure::refused(

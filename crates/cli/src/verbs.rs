@@ -3,6 +3,7 @@ mod agent;
 mod bench;
 mod cert;
 mod change;
+mod coordinator;
 mod fleet;
 mod get;
 mod history;
@@ -69,8 +70,8 @@ pub(crate) enum Verb {
 pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
     let Cli { global, verb } = cli;
     if let Verb::Coordinator(args) = &verb {
-        // It makes its own runtimes, and says itself what went wrong.
-        return Ok(interrex_coordinator::run(args));
+        // It makes its own runtimes.
+        return coordinator::run(args);
     }
     if let Verb::Demo(args) = &verb {
         let told = interrex_cli::demo::run(args, global.output.is_json());

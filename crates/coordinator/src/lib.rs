@@ -25,19 +25,22 @@ use config::Config;
 use failure::Failure;
 use tokio_util::sync::CancellationToken;
 
-/// `interrex coordinator`: runs in the foreground until a signal or a failure ends it. Returns the
-/// exit code; what went wrong is on standard error. Blocks, and makes its own runtimes.
-pub fn run(args: &CoordinatorArgs) -> u8 {
+/// `interrex coordinator`: runs in the foreground until a signal or a failure ends it. Blocks, and
+/// makes its own runtimes.
+///
+/// # Errors
+///
+/// Why it could not start, or why it ended: with exit code, code and remedy for whoever prints it.
+pub fn run(args: &CoordinatorArgs) -> Result<(), Failure> {
     // A thread of its own: the caller may be in a runtime.
     let outcome = std::thread::scope(|scope| scope.spawn(|| serve(args)).join());
-    match outcome {
-        Ok(Ok(())) => 0,
-        Ok(Err(failure)) => {
-            eprintln!("{failure}");
-            failure.exit
-        }
-        Err(_) => 1,
-    }
+    outcome.unwrap_or_else(|_| {
+        Err(Failure::refused(
+            "panicked",
+            "the program met a state that it does not know; the lines above say where",
+            "start it again, and report those lines",
+        ))
+    })
 }
 
 fn serve(args: &CoordinatorArgs) -> Result<(), Failure> {

@@ -9,8 +9,8 @@ mod line;
 mod network;
 mod server;
 
-use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use interrex_client::identity::{Peer, Role};
 use interrex_core::{Boot, CoordinatorId, Generation};
@@ -35,7 +35,12 @@ pub(crate) struct Circle {
     pub(crate) boot: Boot,
     /// As the newest membership entry of our log has them; empty until there is one.
     members: RwLock<BTreeMap<u64, MemberNode>>,
+    /// Refusals that the log of this process has already: a stranger calls many times a second.
+    told: Mutex<BTreeSet<String>>,
 }
+
+/// So many different refusals are told; after that strangers are only refused.
+const TOLD_MAX: usize = 64;
 
 impl Circle {
     pub(crate) fn new(
@@ -44,7 +49,7 @@ impl Circle {
         id: CoordinatorId,
         boot: Boot,
     ) -> Self {
-        Self { cluster, generation, id, boot, members: RwLock::default() }
+        Self { cluster, generation, id, boot, members: RwLock::default(), told: Mutex::default() }
     }
 
     /// The members from now on.
@@ -75,7 +80,10 @@ impl Circle {
         envelope: Option<&pb::Envelope>,
         caller: &Peer,
     ) -> Result<CoordinatorId, Box<Status>> {
-        let refuse = |why: String| Err(Box::new(Status::failed_precondition(why)));
+        let refuse = |why: String| {
+            self.tell(envelope, caller, &why);
+            Err(Box::new(Status::failed_precondition(why)))
+        };
         let Some(envelope) = envelope else {
             return refuse("no envelope".into());
         };
@@ -101,6 +109,21 @@ impl Circle {
             return refuse(format!("{} speaks for {}", identity.name, sender.name));
         }
         Ok(CoordinatorId(envelope.sender))
+    }
+
+    /// Each refusal once: who is kept out, and why.
+    fn tell(&self, envelope: Option<&pb::Envelope>, caller: &Peer, why: &str) {
+        let caller = caller.identity.map(|identity| identity.to_string()).unwrap_or_default();
+        let sender = envelope.map(|envelope| envelope.sender);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < TOLD_MAX && told.insert(format!("{caller} {sender:?} {why}")) {
+            tracing::warn!(
+                caller,
+                sender,
+                why,
+                "refused a member's call; check its --data and --initial, and ours"
+            );
+        }
     }
 }
 

@@ -187,7 +187,16 @@ impl Place {
     ///
     /// The program cannot be started.
     pub fn launch(&mut self, name: &str) -> Result<()> {
-        let command = self.command_of(name)?;
+        let command = self.command(name)?;
+        self.launch_as(name, command)
+    }
+
+    /// Starts `command` as the coordinator or agent `name`; does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn launch_as(&mut self, name: &str, command: Command) -> Result<()> {
         let log = self.dir.join("log").join(format!("{name}.log"));
         self.running.insert(name.to_owned(), Child::start(name, command, &log)?);
         Ok(())
@@ -256,7 +265,12 @@ impl Place {
         command.output().context("cannot start interrex")
     }
 
-    fn command_of(&self, name: &str) -> Result<Command> {
+    /// How the coordinator or agent `name` is started.
+    ///
+    /// # Errors
+    ///
+    /// It is not of this place.
+    pub fn command(&self, name: &str) -> Result<Command> {
         let coordinator = self.coordinators.get(name);
         let ports = coordinator.or_else(|| self.agents.get(name));
         let ports = ports.with_context(|| format!("{name} is not of this place"))?;

@@ -86,7 +86,7 @@ pub(super) fn trouble(address: &str, status: &Status) -> Trouble {
         Trouble::Final(Error::Refused {
             code: metadata(CODE).unwrap_or_else(|| told.unwrap_or(code).to_owned()),
             message: message.to_owned(),
-            remedy: metadata(REMEDY).unwrap_or_default(),
+            remedy: metadata(REMEDY).unwrap_or_else(|| remedy(status.code()).to_owned()),
             operation: None,
         })
     };
@@ -110,6 +110,18 @@ pub(super) fn trouble(address: &str, status: &Status) -> Trouble {
         | Code::Internal
         | Code::DataLoss => Trouble::Unanswered(why),
     }
+}
+
+/// Where the coordinator names none.
+fn remedy(code: Code) -> &'static str {
+    let remedies = [
+        (Code::OutOfRange, "shorten it"),
+        (Code::NotFound, "see `interrex get servers` and `interrex get recorders`"),
+        (Code::ResourceExhausted, "wait a second, then try again"),
+        (Code::Unimplemented, "use programs of one release"),
+    ];
+    let found = remedies.iter().find(|(known, _)| *known == code);
+    found.map_or("correct what the message names, then try again", |(_, remedy)| remedy)
 }
 
 /// `unknown_name: there is no such server` names its code; other messages are words only.

@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 use interrex_client::identity::PeerIdentity;
 use interrex_core::Actor;
 use interrex_core::coordinator::io::Reply;
+use interrex_wire::Malformed;
 use interrex_wire::command;
 use interrex_wire::pb::operators_server::Operators;
 use interrex_wire::pb::{
@@ -142,7 +143,7 @@ async fn judge(
     }
     let person = access::person(caller);
     let asked = command::read(message, Actor::Person(person.id));
-    let asked = asked.map_err(|bad| Box::new(Status::invalid_argument(bad.to_string())))?;
+    let asked = asked.map_err(|bad| Box::new(malformed(&bad)))?;
     let operation = asked.request.operation.key.id;
     let said = |reply: &Reply| {
         let revision = shared.node.seen().borrow().revision;
@@ -162,6 +163,14 @@ async fn judge(
         Some(reply) => Ok(reply),
         None => Err(Box::new(shared.not_leader().await)),
     }
+}
+
+/// A field that is too long is told apart (`too_long`).
+fn malformed(bad: &Malformed) -> Status {
+    if let Malformed::TooLong { .. } = bad {
+        return Status::out_of_range(bad.to_string());
+    }
+    Status::invalid_argument(bad.to_string())
 }
 
 /// Refusals that speak for this attempt only (O4): never in the log.
