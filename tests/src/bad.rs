@@ -27,7 +27,7 @@ impl Said {
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(self.exit), "{what}: {text}");
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let error = lines.filter_map(|mut line| line.get_mut("error").map(Value::take)).last();
+        let error = lines.rev().find_map(|mut line| line.get_mut("error").map(Value::take));
         let error = error.unwrap_or_else(|| panic!("{what}: no error line: {text}"));
         let word =
             |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

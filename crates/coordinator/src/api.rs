@@ -17,8 +17,8 @@ use interrex_wire::FILE_DESCRIPTOR_SET;
 use interrex_wire::pb::agents_server::AgentsServer;
 use interrex_wire::pb::operators_server::OperatorsServer;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
 use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
 
 use crate::clock::Clock;
 use crate::config::Config;

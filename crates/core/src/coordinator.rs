@@ -90,7 +90,9 @@ impl Coordinator {
                 self.open_members.insert(index);
             }
             Input::MembersAppended(_) => {}
-            Input::Truncated { last_kept } => self.open_members.retain(|index| Some(*index) <= last_kept),
+            Input::Truncated { last_kept } => {
+                self.open_members.retain(|index| Some(*index) <= last_kept)
+            }
             Input::Applied { index, entry } => self.applied(index, &entry, now, &mut out),
             Input::Report(report) => self.reported(report),
             Input::Tick(tick) => self.ticked(tick, now, &mut out),
