@@ -124,6 +124,9 @@ impl Serving {
             tracing::warn!("some callers did not take their answers in time");
         }
         self.consensus.stop().await;
+        // Last: what was committed is written and its bound noted, so that damage is told from a torn
+        // tail at the next start.
+        self.shared.history.close();
         self.last.cancel();
     }
 }

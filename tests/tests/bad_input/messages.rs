@@ -90,7 +90,7 @@ fn what_is_too_long_is_refused_by_name() {
         ),
         (
             &["failover", "nobody"],
-            Said { exit: 1, code: "unknown_name", names: &["nobody"], remedy: "get recorders" },
+            Said { exit: 1, code: "unknown_name", names: &["nobody"], remedy: "without a name" },
         ),
     ];
     for (args, said) in rows {
