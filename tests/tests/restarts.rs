@@ -31,6 +31,9 @@ fn a_restarted_coordinator_has_the_same_history() {
     let mut world = World::on_loopback("restarted");
     world.start("2s");
     world.ok(&["note", "before", "the restart"]);
+    let first = world.history().remove(0);
+    assert_eq!((&first["revision"], &first["n"]), (&json!(1), &json!(1)));
+    assert_ne!(first["prev"], first["hash"], "the chain begins with the cluster, not with itself");
     assert_eq!(world.place.terminate("c2", Duration::from_secs(15)).unwrap(), Some(0));
     let data = world.place.data("c2");
     let offline = world.ok(&["verify", "--data", &data.to_string_lossy()]);

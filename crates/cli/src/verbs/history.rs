@@ -2,7 +2,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use interrex_client::Client;
 use interrex_client::history::{BadHistory, LiveChain, Renderer, read_folder, read_people};
 use interrex_client::views::{EventLine, Status};
 use interrex_core::Entry;
@@ -64,14 +63,21 @@ impl History {
 
     async fn live(&self, global: &Global, lines: &mut Vec<EventLine>) -> Result<(), Failure> {
         let client = global.client()?;
-        let (to, only) = self.end(global, &client).await?;
+        let mut request = global.read(View::Status, "");
+        // To follow takes no leader: whoever answers tells what it has.
+        request.stale |= self.follow;
+        let status: Status = client.read(&request).await?;
+        let (to, only) = self.end(global, &status);
         // The head before the first record wanted is that of the record before it.
         let first = self.from.saturating_sub(1).max(1);
         if to.is_some_and(|to| to < self.from) {
             return Ok(());
         }
         let mut frames = client.history(first, to.unwrap_or(0), self.follow, only);
-        let (mut renderer, mut chain) = (Renderer::default(), LiveChain::from_the_middle());
+        let cluster = uuid::Uuid::parse_str(&status.cluster).ok().filter(|_| first == 1);
+        let begin = |cluster: uuid::Uuid| LiveChain::from_genesis(cluster.as_bytes());
+        let mut chain = cluster.map_or_else(LiveChain::from_the_middle, begin);
+        let mut renderer = Renderer::default();
         let mut seen = 0;
         while let Some(reply) = frames.next().await? {
             renderer.learn(&reply.people);
@@ -98,19 +104,14 @@ impl History {
     }
 
     /// How far to read, so that all that was decided before this call is in it, and where.
-    async fn end(
-        &self,
-        global: &Global,
-        client: &Client,
-    ) -> Result<(Option<u64>, Option<String>), Failure> {
+    fn end(&self, global: &Global, status: &Status) -> (Option<u64>, Option<String>) {
         if self.follow || global.stale {
-            return Ok((self.to, None));
+            return (self.to, None);
         }
-        let status: Status = client.read(&global.read(View::Status, "")).await?;
         let leader = status.coordinators.iter().find(|c| Some(&c.name) == status.leader.as_ref());
         let address = leader.and_then(|leader| leader.address.clone());
         let newest = status.revision;
-        Ok((Some(self.to.map_or(newest, |to| to.min(newest))), address))
+        (Some(self.to.map_or(newest, |to| to.min(newest))), address)
     }
 
     fn wants(&self, revision: u64) -> bool {

@@ -55,7 +55,9 @@ pub(super) async fn watch(
         told.news(consensus, &node, &metrics).await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            changed = receiver.changed() => if changed.is_err() { return Ok(()) },
+            changed = receiver.changed() => if changed.is_err() {
+                return if stop.is_cancelled() { Ok(()) } else { Err(ended()) };
+            },
             () = tokio::time::sleep(LOOK) => {
                 let waits = metrics.local_committed.map(|id| id.index)
                     > metrics.last_applied.map(|id| id.index);
@@ -69,6 +71,16 @@ pub(super) async fn watch(
             }
         }
     }
+}
+
+/// Raft is gone and said nothing of it: it panicked. A process without it must not stay.
+fn ended() -> Failure {
+    Failure::refused(
+        "raft_failed",
+        "Raft ended without a word: it panicked, see the lines above",
+        "start again; if a member's folder was replaced by an older copy of it, stop that member: it \
+         denies what it has acknowledged",
+    )
 }
 
 impl Told {
