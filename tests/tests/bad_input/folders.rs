@@ -6,7 +6,6 @@ use std::process::Command;
 
 use interrex_tests::World;
 use interrex_tests::bad::{Said, assert_nobody_panicked, run};
-use serde_json::Value;
 
 const REBUILD: &str = "interrex member add";
 const CORRUPT: Said = Said { exit: 1, code: "corrupt", names: &[], remedy: REBUILD };
@@ -173,7 +172,7 @@ fn a_damaged_folder_is_refused_and_a_torn_tail_is_filled_again() {
         copy(&data, &sound);
     }
     let notes = world.items(&["get", "notes"]);
-    let kept = notes.iter().filter(|note| note["text"] == Value::from("acknowledged")).count();
+    let kept = notes.iter().filter(|note| note["text"] == "acknowledged").count();
     assert_eq!(kept, 20, "{notes:?}");
     assert_nobody_panicked(&world);
 }
