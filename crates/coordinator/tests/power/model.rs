@@ -89,7 +89,7 @@ impl Content {
     fn resize(&mut self, length: u64, dirty: &mut BTreeSet<u64>) {
         let keep = length.div_ceil(SECTOR);
         dirty.extend(self.sectors.split_off(&keep).into_keys());
-        if length % SECTOR != 0
+        if !length.is_multiple_of(SECTOR)
             && let Some(last) = self.sectors.get_mut(&(length / SECTOR))
         {
             last[(length % SECTOR) as usize..].fill(0);
