@@ -9,7 +9,7 @@ use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Unix milliseconds of an RFC 3339 time, by way of the history's own clock.
+/// The events of a kind so far, oldest first.
 fn events(world: &World, kind: &str) -> Vec<serde_json::Value> {
     world.history().into_iter().filter(|event| event["kind"] == kind).collect()
 }
