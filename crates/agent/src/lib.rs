@@ -7,6 +7,8 @@ mod config;
 mod driver;
 mod failure;
 mod folder;
+#[allow(dead_code, reason = "drivers and the loop take it up piece by piece")]
+mod guard;
 mod journal;
 mod link;
 mod logs;
