@@ -7,6 +7,7 @@ mod coordinator;
 mod fleet;
 mod get;
 mod history;
+mod manual;
 mod member;
 mod moves;
 mod note;
@@ -64,11 +65,21 @@ pub(crate) enum Verb {
     Bench(bench::Bench),
     /// See two deaths and what becomes of the recording, on this machine
     Demo(interrex_cli::demo::DemoArgs),
+    /// Print completions for a shell
+    Completions(manual::Completions),
+    /// Write manual pages, one for each verb
+    Man(manual::Man),
 }
 
 /// Runs one verb to its end; the exit code.
 pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
     let Cli { global, verb } = cli;
+    if let Verb::Completions(completions) = &verb {
+        return completions.run();
+    }
+    if let Verb::Man(man) = &verb {
+        return man.run();
+    }
     if let Verb::Coordinator(args) = &verb {
         // It makes its own runtimes.
         return coordinator::run(args);
@@ -102,7 +113,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
             Verb::Member(member) => member.run(&global).await,
             Verb::Wait(wait) => wait.run(&global).await,
             Verb::Bench(bench) => bench.run(&global).await,
-            Verb::Demo(_) => Ok(0),
+            Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => Ok(0),
         }
     };
     let code = runtime.block_on(work);

@@ -144,3 +144,21 @@ fn help_and_version_are_data() {
         assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{args:?}");
     }
 }
+
+#[test]
+fn completions_and_manual_pages_name_the_verbs() {
+    let place = place();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = interrex(place.path(), &["completions", shell]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("step-down"), "{shell}");
+    }
+    assert!(interrex(place.path(), &["man", "--out", "man"]).status.success());
+    let page = fs::read_to_string(place.path().join("man/interrex-failover.1")).unwrap();
+    assert!(page.contains("expect\\-epoch"), "{page}");
+    fs::write(place.path().join("file"), "").unwrap();
+    let output = interrex(place.path(), &["man", "--out", "file/man", "-o", "json"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("file/man") && text.contains("give --out"), "{text}");
+}
