@@ -3,14 +3,15 @@
 mod file;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use interrex_client::program::{
+    Failure, LogFormat, Security, address, host_port, is_loopback, required, wrong,
+};
 use interrex_core::ServerId;
 use interrex_core::agent::CONNECTION_TIMEOUT;
-
-use crate::failure::Failure;
 
 /// Where nothing is said: reachable from this machine only.
 const LISTEN: &str = "127.0.0.1:7501";
@@ -71,23 +72,6 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// How connections are secured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// Mutual TLS with the identity in this folder.
-    Tls(PathBuf),
-    /// None; every coordinator is on loopback.
-    Insecure,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 impl Config {
     /// Puts flags, environment, file and defaults together, and checks the whole.
     ///
@@ -108,12 +92,10 @@ impl Config {
         let data = required("data", args.data.as_ref())?.clone();
         let coordinators = coordinators(required("coordinators", args.coordinators.as_ref())?)?;
         let listen = args.listen.as_deref().unwrap_or(LISTEN);
-        let mut found = listen.to_socket_addrs().map_err(|why| {
-            wrong("listen", format_args!("{listen:?} is not an address of this machine: {why}"))
-        })?;
-        let nothing = || wrong("listen", format_args!("{listen:?} has no address"));
-        let listen = found.next().ok_or_else(nothing)?;
-        let security = security(args, &coordinators, listen)?;
+        let listen = address("listen", listen)?;
+        let open = coordinators.iter().find(|at| !is_loopback(at)).cloned();
+        let open = open.or((!listen.ip().is_loopback()).then(|| listen.to_string()));
+        let security = Security::check(args.tls.as_deref(), args.insecure, open, "agent")?;
         match args.driver.as_deref().unwrap_or("synthetic") {
             "synthetic" => {}
             other => return Err(wrong("driver", format_args!("{other:?}; there is: synthetic"))),
@@ -122,11 +104,7 @@ impl Config {
         if !(CONNECTION_TIMEOUT..=CONNECTION_TIMEOUT * 60).contains(&timeout) {
             return Err(wrong("connection-timeout-s", "it is 60 to 3600"));
         }
-        let log_format = match args.log_format.as_deref().unwrap_or("text") {
-            "text" => LogFormat::Text,
-            "json" => LogFormat::Json,
-            other => return Err(wrong("log-format", format_args!("{other:?}; text or json"))),
-        };
+        let log_format = LogFormat::check(args.log_format.as_deref())?;
         let connection_timeout = timeout;
         Ok(Self { server, data, coordinators, listen, security, connection_timeout, log_format })
     }
@@ -147,68 +125,6 @@ fn coordinators(list: &str) -> Result<Vec<String>, Failure> {
         0 => Err(wrong("coordinators", "it names nobody; name every coordinator's --listen")),
         more => Err(wrong("coordinators", format_args!("{more}; at most {COORDINATORS_MAX}"))),
     }
-}
-
-fn security(
-    args: &AgentArgs,
-    coordinators: &[String],
-    listen: SocketAddr,
-) -> Result<Security, Failure> {
-    let off_loopback = || coordinators.iter().find(|at| !is_loopback(at)).cloned();
-    match (&args.tls, args.insecure) {
-        (Some(_), true) => Err(Failure::config(
-            "tls and insecure are both set",
-            "keep --tls DIR; --insecure is for trying things on one machine",
-        )),
-        (Some(folder), false) => Ok(Security::Tls(folder.clone())),
-        (None, true) => {
-            let listen = (!listen.ip().is_loopback()).then(|| listen.to_string());
-            match off_loopback().or(listen) {
-                None => Ok(Security::Insecure),
-                Some(at) => Err(Failure::config(
-                    format!("insecure: {at} is not a loopback address"),
-                    "use --tls DIR (see `interrex cert`), or stay on 127.0.0.1",
-                )),
-            }
-        }
-        (None, false) => Err(Failure::config(
-            "neither tls nor insecure is set",
-            "set --tls DIR with the identity of this agent (see `interrex cert issue --role agent`)",
-        )),
-    }
-}
-
-fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn required<'a, T>(key: &str, value: Option<&'a T>) -> Result<&'a T, Failure> {
-    value.ok_or_else(|| {
-        let environment = key.to_uppercase().replace('-', "_");
-        Failure::config(
-            format!("{key} is not set"),
-            format!("set --{key}, INTERREX_{environment}, or {key} in the file of --config"),
-        )
-    })
-}
-
-/// `host:port` that somebody can dial; names are resolved when they are dialled.
-fn host_port(text: &str) -> Result<(), String> {
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("{text:?} is not host:port"))?;
-    let port_is_sound = port.parse::<u16>().is_ok_and(|port| port > 0);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let nobody = bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
-    let odd = host.contains(|c: char| c.is_whitespace() || c == '/');
-    if host.is_empty() || odd || !port_is_sound || nobody || text.len() > 255 {
-        return Err(format!("{text:?} is not a host:port that can be dialled"));
-    }
-    Ok(())
-}
-
-fn wrong(key: &str, why: impl std::fmt::Display) -> Failure {
-    Failure::config(format!("{key}: {why}"), format!("correct --{key} (or where it is set)"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use interrex_core::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, corrupt};
 
 /// Of the small files; a newer one is refused, naming both.
 const FORMAT: u32 = 1;
@@ -170,7 +170,7 @@ fn identity(root: &Path, server: ServerId) -> Result<Option<Cluster>, Failure> {
         ));
     }
     let Some(text) = identity.cluster else { return Ok(None) };
-    let id = unhex(&text).ok_or_else(|| Failure::corrupt(&path, "cluster is no id"))?;
+    let id = unhex(&text).ok_or_else(|| corrupt(&path, "cluster is no id"))?;
     Ok(Some(Cluster { id, generation: Generation(identity.generation) }))
 }
 
@@ -182,7 +182,7 @@ fn duties(path: &Path, kept: LastGood) -> Result<Vec<Duty>, Failure> {
         Some(Duty { recorder, epoch: Epoch(kept.epoch), kind: DutyKind::Act, channels, config })
     };
     let duties: Option<Vec<Duty>> = kept.duties.into_iter().map(duty).collect();
-    duties.ok_or_else(|| Failure::corrupt(path, "a duty with a bad name, hash or channel count"))
+    duties.ok_or_else(|| corrupt(path, "a duty with a bad name, hash or channel count"))
 }
 
 /// The file's content; nothing if there is no file. Complete or refused.
@@ -193,11 +193,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
     }
     let text = match fs::metadata(path).map(|meta| meta.len()) {
         Ok(0..=FILE_MAX) => fs::read(path).map_err(|why| Failure::disk(path, &why))?,
-        Ok(_) => return Err(Failure::corrupt(path, "it is larger than 1 MiB")),
+        Ok(_) => return Err(corrupt(path, "it is larger than 1 MiB")),
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(Failure::disk(path, &why)),
     };
-    let head: Head = serde_json::from_slice(&text).map_err(|why| Failure::corrupt(path, why))?;
+    let head: Head = serde_json::from_slice(&text).map_err(|why| corrupt(path, why))?;
     if head.format > FORMAT {
         return Err(Failure::refused(
             "newer_format",
@@ -205,7 +205,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
             "start the newer program that wrote it",
         ));
     }
-    serde_json::from_slice(&text).map(Some).map_err(|why| Failure::corrupt(path, why))
+    serde_json::from_slice(&text).map(Some).map_err(|why| corrupt(path, why))
 }
 
 /// Old or new, never half: written beside, synced, renamed, and the rename synced.

@@ -11,7 +11,6 @@ mod folder;
 mod guard;
 mod journal;
 mod link;
-mod logs;
 mod material;
 mod node;
 mod save;
@@ -21,12 +20,13 @@ use std::io;
 use std::sync::Arc;
 
 use interrex_client::identity::{BadIdentity, Connector, Role, Security, TlsFolder};
+use interrex_client::program::{self, log_to_stderr};
 use interrex_core::AgentBoot;
 use interrex_core::agent::{Agent, AgentIdentity};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use config::{AgentArgs, Config, LogFormat};
+pub use config::{AgentArgs, Config};
 pub use failure::Failure;
 
 use crate::driver::synthetic::Synthetic;
@@ -60,7 +60,7 @@ pub async fn run_until(args: AgentArgs, stop: impl Future<Output = ()>) -> Resul
     if args.check {
         return Ok(());
     }
-    logs::start(config.log_format);
+    log_to_stderr(config.log_format, "info");
     serve(config, &security, stop).await
 }
 
@@ -108,8 +108,8 @@ async fn serve(
 /// The identity must be this server's: an agent speaks for the server of its name only.
 fn security(config: &Config) -> Result<Security, Failure> {
     match &config.security {
-        config::Security::Insecure => Ok(Security::Insecure),
-        config::Security::Tls(path) => {
+        program::Security::Insecure => Ok(Security::Insecure),
+        program::Security::Tls(path) => {
             let folder = TlsFolder::load(path).map_err(identity)?;
             folder.require(&[Role::Agent], Some(config.server.as_str())).map_err(identity)?;
             Ok(Security::Tls(Arc::new(folder)))

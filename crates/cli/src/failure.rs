@@ -85,6 +85,13 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<interrex_client::program::Failure> for Failure {
+    fn from(failure: interrex_client::program::Failure) -> Self {
+        let kind = if failure.exit == 78 { "config" } else { "refused" };
+        Self::new(failure.exit, kind, failure.code, failure.message, &failure.remedy)
+    }
+}
+
 /// The message names the remedy, too.
 impl From<BadIdentity> for Failure {
     fn from(bad: BadIdentity) -> Self {

@@ -4,12 +4,12 @@
 mod file;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use interrex_client::program::{Failure, address, host_port, required, wrong};
+pub use interrex_client::program::{LogFormat, Security};
 use interrex_core::name::Name;
-
-use crate::failure::Failure;
 
 /// Where nothing is said: reachable from this machine only.
 const LISTEN: &str = "127.0.0.1:7401";
@@ -76,23 +76,6 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// How connections are secured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// Mutual TLS with the identity in this folder.
-    Tls(PathBuf),
-    /// None; every address is on loopback.
-    Insecure,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 /// The members that found a cluster, and their peer addresses, by name. Empty: none was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Founders(pub BTreeMap<Name, String>);
@@ -133,7 +116,8 @@ impl Config {
         if !initial.0.is_empty() && !initial.0.contains_key(&name) {
             return Err(wrong("initial", format_args!("{name} is not in it: {initial}")));
         }
-        let security = security(args, &[listen, peer_listen, http])?;
+        let open = [listen, peer_listen, http].into_iter().find(|at| !at.ip().is_loopback());
+        let security = Security::check(args.tls.as_deref(), args.insecure, open, "coordinator")?;
         let advertise = args.advertise.clone().or_else(|| args.listen.clone());
         let advertise = advertise.unwrap_or_else(|| LISTEN.to_owned());
         host_port(&advertise).map_err(|why| wrong("advertise", why))?;
@@ -143,33 +127,8 @@ impl Config {
                 "set --advertise to the host and port that operators and agents reach",
             ));
         }
-        let log_format = match args.log_format.as_deref().unwrap_or("text") {
-            "text" => LogFormat::Text,
-            "json" => LogFormat::Json,
-            other => return Err(wrong("log-format", format_args!("{other:?}; text or json"))),
-        };
+        let log_format = LogFormat::check(args.log_format.as_deref())?;
         Ok(Self { name, data, listen, peer_listen, http, security, initial, advertise, log_format })
-    }
-}
-
-fn security(args: &CoordinatorArgs, listeners: &[SocketAddr]) -> Result<Security, Failure> {
-    match (&args.tls, args.insecure) {
-        (Some(_), true) => Err(Failure::config(
-            "tls and insecure are both set",
-            "keep --tls DIR; --insecure is for trying things on one machine",
-        )),
-        (Some(folder), false) => Ok(Security::Tls(folder.clone())),
-        (None, true) => match listeners.iter().find(|at| !at.ip().is_loopback()) {
-            None => Ok(Security::Insecure),
-            Some(at) => Err(Failure::config(
-                format!("insecure: {at} is not a loopback address"),
-                "use --tls DIR (see `interrex cert`), or listen on 127.0.0.1",
-            )),
-        },
-        (None, false) => Err(Failure::config(
-            "neither tls nor insecure is set",
-            "set --tls DIR with the identity of this coordinator (see `interrex cert issue`)",
-        )),
     }
 }
 
@@ -189,39 +148,6 @@ fn founders(list: &str) -> Result<Founders, Failure> {
         return Err(wrong("initial", format_args!("more than {INITIAL_MAX} members")));
     }
     Ok(Founders(founders))
-}
-
-fn required<'a, T>(key: &str, value: Option<&'a T>) -> Result<&'a T, Failure> {
-    value.ok_or_else(|| {
-        let environment = key.to_uppercase().replace('-', "_");
-        Failure::config(
-            format!("{key} is not set"),
-            format!("set --{key}, INTERREX_{environment}, or {key} in the file of --config"),
-        )
-    })
-}
-
-fn address(key: &str, text: &str) -> Result<SocketAddr, Failure> {
-    let mut found = text.to_socket_addrs().map_err(|why| {
-        wrong(key, format_args!("{text:?} is not an address of this machine: {why}"))
-    })?;
-    found.next().ok_or_else(|| wrong(key, format_args!("{text:?} has no address")))
-}
-
-/// `host:port` that somebody can dial; names are resolved when they are dialled.
-fn host_port(text: &str) -> Result<(), String> {
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("{text:?} is not host:port"))?;
-    let port_is_sound = port.parse::<u16>().is_ok_and(|port| port > 0);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let nobody = bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
-    if host.is_empty() || !port_is_sound || nobody || text.len() > 255 {
-        return Err(format!("{text:?} is not a host:port that can be dialled"));
-    }
-    Ok(())
-}
-
-fn wrong(key: &str, why: impl std::fmt::Display) -> Failure {
-    Failure::config(format!("{key}: {why}"), format!("correct --{key} (or where it is set)"))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use std::io::Write;
 
 use config::Config;
 use failure::Failure;
+use interrex_client::program::log_to_stderr;
 use tokio_util::sync::CancellationToken;
 
 /// `interrex coordinator`: runs in the foreground until a signal or a failure ends it. Blocks, and
@@ -49,11 +50,11 @@ fn serve(args: &CoordinatorArgs) -> Result<(), Failure> {
         running::secure(&config)?;
         return Ok(());
     }
-    logs::start(config.log_format);
+    log_to_stderr(config.log_format, logs::FILTER);
     let name = config.name;
     let signals =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let signals = signals.map_err(Failure::disk)?;
+    let signals = signals.map_err(failure::disk)?;
     let stop = CancellationToken::new();
     signals.spawn(heed(stop.clone()));
     let running = Running::start(config, stop.clone())?;

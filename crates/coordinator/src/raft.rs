@@ -15,7 +15,7 @@ use openraft::impls::ProgressResponder;
 use openraft::{Instant as _, LinearizerOption, ReadPolicy, ServerState};
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::history::Machine;
 use crate::log::LogStore;
 use crate::log::config::{ELECTION_MAX, config};
@@ -73,10 +73,10 @@ impl Consensus {
         log: LogStore,
         machine: Machine,
     ) -> Result<Arc<Self>, Failure> {
-        let config = config().map_err(Failure::disk)?;
+        let config = config().map_err(failure::disk)?;
         let network = Network::new(Arc::clone(&circle), dialer);
         let raft = Raft::new(circle.id.0, Arc::new(config), network, log.clone(), machine).await;
-        let raft = raft.map_err(Failure::disk)?;
+        let raft = raft.map_err(failure::disk)?;
         let runtime = tokio::runtime::Handle::current();
         Ok(Arc::new(Self { raft, log, circle, runtime }))
     }
@@ -87,10 +87,10 @@ impl Consensus {
         &self,
         members: BTreeMap<u64, MemberNode>,
     ) -> Result<(), Failure> {
-        if self.raft.is_initialized().await.map_err(Failure::disk)? {
+        if self.raft.is_initialized().await.map_err(failure::disk)? {
             return Ok(());
         }
-        self.raft.initialize(members).await.map_err(Failure::disk)
+        self.raft.initialize(members).await.map_err(failure::disk)
     }
 
     /// For the service of `peers`.

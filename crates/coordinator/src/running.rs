@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Shared;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::raft::Consensus;
 use start::Parts;
 pub(crate) use start::secure;
@@ -134,5 +134,5 @@ impl Serving {
 fn runtime(name: &str) -> Result<Runtime, Failure> {
     let built =
         Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build();
-    built.map_err(Failure::disk)
+    built.map_err(failure::disk)
 }

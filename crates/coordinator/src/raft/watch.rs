@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Consensus;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::log::types::{Cfg, LogId};
 use crate::node::NodeHandle;
 
@@ -47,7 +47,7 @@ pub(super) async fn watch(
             }
             // The log's own words, if it failed: a full disk is not a broken one.
             let failed = consensus.log.failed().map(Failure::from);
-            return Err(failed.unwrap_or_else(|| Failure::disk(fatal)));
+            return Err(failed.unwrap_or_else(|| failure::disk(fatal)));
         }
         if let Some(failed) = consensus.log.failed() {
             return Err(failed.into());

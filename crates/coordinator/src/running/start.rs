@@ -17,7 +17,7 @@ use super::Serving;
 use crate::api::{self, Shared};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::folder::{Folder, NodeIdentity};
 use crate::founding::Founding;
 use crate::http;
@@ -122,7 +122,7 @@ impl Parts {
             metrics: metrics.clone(),
             stop: self.last.clone(),
         });
-        let node = node.map_err(Failure::disk)?;
+        let node = node.map_err(failure::disk)?;
         let dialer = self.dialer.clone();
         let raft = Consensus::start(Arc::clone(&circle), dialer, log, machine).await?;
         let _ = consensus.set(Arc::clone(&raft));
@@ -175,7 +175,7 @@ impl Parts {
 
     fn serve_peers(&self, socket: std::net::TcpListener) -> Result<(), Failure> {
         let limits = AcceptLimits { connections: PEER_CONNECTIONS_MAX, ..AcceptLimits::default() };
-        let socket = TcpListener::from_std(socket).map_err(Failure::disk)?;
+        let socket = TcpListener::from_std(socket).map_err(failure::disk)?;
         let acceptor = Acceptor::start(socket, &self.security, Callers::MustBeKnown, limits);
         let acceptor = acceptor.map_err(bad_identity)?;
         let (desk, seat, last) =
@@ -262,11 +262,11 @@ impl Parts {
         api: &tokio::runtime::Handle,
     ) -> Result<(JoinHandle<()>, JoinHandle<()>), Failure> {
         let _within = api.enter();
-        let socket = TcpListener::from_std(listen).map_err(Failure::disk)?;
+        let socket = TcpListener::from_std(listen).map_err(failure::disk)?;
         let limits = AcceptLimits::default();
         let acceptor = Acceptor::start(socket, &self.security, Callers::MustBeKnown, limits);
         let acceptor = acceptor.map_err(bad_identity)?;
-        let probes = TcpListener::from_std(http).map_err(Failure::disk)?;
+        let probes = TcpListener::from_std(http).map_err(failure::disk)?;
         api.spawn(shared.node.clone().grid(numbers::GRID));
         let (of_api, of_http) = (Arc::clone(shared), Arc::clone(shared));
         let served = api.spawn(async move {
