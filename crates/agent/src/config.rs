@@ -10,11 +10,13 @@ use std::time::Duration;
 use interrex_client::program::{
     Failure, LogFormat, Security, address, host_port, is_loopback, required, wrong,
 };
-use interrex_core::ServerId;
 use interrex_core::agent::CONNECTION_TIMEOUT;
+use interrex_core::{Address, Facts, ServerId};
 
 /// Where nothing is said: reachable from this machine only.
 const LISTEN: &str = "127.0.0.1:7501";
+/// Instead of an address: nobody can connect to this agent.
+const DIALS_OUT: &str = "none";
 /// More coordinators than a cluster ever has, with room for moves.
 const COORDINATORS_MAX: usize = 32;
 
@@ -32,9 +34,13 @@ pub struct AgentArgs {
     /// Addresses of all coordinators, separated by commas
     #[arg(long, value_name = "H:P,..", env = "INTERREX_COORDINATORS")]
     pub coordinators: Option<String>,
-    /// Address for other agents, which fetch material [default: 127.0.0.1:7501]
+    /// Address for other agents, which fetch material; none: this agent only dials out
+    /// [default: 127.0.0.1:7501]
     #[arg(long, value_name = "H:P", env = "INTERREX_LISTEN")]
     pub listen: Option<String>,
+    /// Where other agents reach --listen, if that is another address
+    #[arg(long, value_name = "H:P", env = "INTERREX_ADVERTISE")]
+    pub advertise: Option<String>,
     /// Folder with ca.pem, cert.pem, key.pem
     #[arg(long, value_name = "DIR", env = "INTERREX_TLS")]
     pub tls: Option<PathBuf>,
@@ -66,7 +72,8 @@ pub struct Config {
     pub server: ServerId,
     pub data: PathBuf,
     pub coordinators: Vec<String>,
-    pub listen: SocketAddr,
+    pub listen: Option<SocketAddr>,
+    pub advertise: Option<Address>,
     pub security: Security,
     pub connection_timeout: Duration,
     pub log_format: LogFormat,
@@ -91,10 +98,11 @@ impl Config {
         let server = server.parse().map_err(|bad| wrong("server", bad))?;
         let data = required("data", args.data.as_ref())?.clone();
         let coordinators = coordinators(required("coordinators", args.coordinators.as_ref())?)?;
-        let listen = args.listen.as_deref().unwrap_or(LISTEN);
-        let listen = address("listen", listen)?;
+        let listen = listen(args.listen.as_deref().unwrap_or(LISTEN))?;
+        let advertise = advertise(args.advertise.as_deref(), listen)?;
         let open = coordinators.iter().find(|at| !is_loopback(at)).cloned();
-        let open = open.or((!listen.ip().is_loopback()).then(|| listen.to_string()));
+        let off = listen.filter(|at| !at.ip().is_loopback());
+        let open = open.or(off.map(|at| at.to_string()));
         let security = Security::check(args.tls.as_deref(), args.insecure, open, "agent")?;
         match args.driver.as_deref().unwrap_or("synthetic") {
             "synthetic" => {}
@@ -106,7 +114,43 @@ impl Config {
         }
         let log_format = LogFormat::check(args.log_format.as_deref())?;
         let connection_timeout = timeout;
-        Ok(Self { server, data, coordinators, listen, security, connection_timeout, log_format })
+        Ok(Self {
+            server,
+            data,
+            coordinators,
+            listen,
+            advertise,
+            security,
+            connection_timeout,
+            log_format,
+        })
+    }
+
+    /// What the coordinators, and through them other agents, are told of this server. `bound` is
+    /// where it listens: what was asked for, with a port.
+    pub fn facts(&self, bound: Option<SocketAddr>) -> Facts {
+        let bound = || bound.and_then(|at| at.to_string().parse().ok());
+        Facts { listen: self.advertise.clone().or_else(bound) }
+    }
+}
+
+/// Nothing where this agent only dials out (SY-30).
+fn listen(given: &str) -> Result<Option<SocketAddr>, Failure> {
+    if given == DIALS_OUT {
+        return Ok(None);
+    }
+    address("listen", given).map(Some)
+}
+
+fn advertise(given: Option<&str>, listen: Option<SocketAddr>) -> Result<Option<Address>, Failure> {
+    match (given, listen) {
+        (Some(_), None) => Err(wrong("advertise", "listen is none: nobody is answered there")),
+        (Some(given), Some(_)) => given.parse().map(Some).map_err(|bad| wrong("advertise", bad)),
+        (None, Some(at)) if at.ip().is_unspecified() => Err(wrong(
+            "advertise",
+            format_args!("listen is {at}: say under which host:port others reach that"),
+        )),
+        (None, _) => Ok(None),
     }
 }
 
@@ -144,7 +188,8 @@ mod tests {
     #[test]
     fn the_least_that_must_be_said() {
         let config = Config::load(&sound()).unwrap();
-        assert!(config.listen.ip().is_loopback());
+        assert!(config.listen.unwrap().ip().is_loopback());
+        assert_eq!(config.facts(config.listen).listen.unwrap().as_str(), LISTEN);
         assert_eq!(config.coordinators, ["127.0.0.1:1", "localhost:2"]);
         assert_eq!(config.connection_timeout, Duration::from_secs(60));
     }
@@ -152,7 +197,7 @@ mod tests {
     #[test]
     fn each_wrong_value_names_its_key_and_the_remedy() {
         type Spoil = fn(&mut AgentArgs);
-        let wrong: [(&str, Spoil); 14] = [
+        let wrong: [(&str, Spoil); 17] = [
             ("server is not set", |args| args.server = None),
             ("server: \"Srv\"", |args| args.server = Some("Srv".into())),
             ("data is not set", |args| args.data = None),
@@ -161,7 +206,16 @@ mod tests {
             ("coordinators: \"h\"", |args| args.coordinators = Some("h".into())),
             ("coordinators: h:1 is in", |args| args.coordinators = Some("h:1,h:1".into())),
             ("insecure: h:1", |args| args.coordinators = Some("127.0.0.1:1,h:1".into())),
-            ("insecure: 0.0.0.0:1", |args| args.listen = Some("0.0.0.0:1".into())),
+            ("advertise: listen is 0.0.0.0:1", |args| args.listen = Some("0.0.0.0:1".into())),
+            ("advertise: \"h\"", |args| args.advertise = Some("h".into())),
+            ("advertise: listen is none", |args| {
+                args.listen = Some("none".into());
+                args.advertise = Some("h:1".into());
+            }),
+            ("insecure: 0.0.0.0:1", |args| {
+                args.listen = Some("0.0.0.0:1".into());
+                args.advertise = Some("h:1".into());
+            }),
             ("tls and insecure", |args| args.tls = Some("/x".into())),
             ("neither tls nor insecure", |args| args.insecure = false),
             ("driver: \"exec\"", |args| args.driver = Some("exec".into())),

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use interrex_core::{
-    AgentBoot, ConfigHash, Duty, DutyKind, Epoch, Generation, ServerId, fleet::CHANNELS_MAX,
+    AgentBoot, ConfigHash, Duty, DutyKind, Epoch, Generation, LogicalAddress, ServerId,
+    fleet::{ADDRESSES_MAX, CHANNELS_MAX, Fencing},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -73,6 +74,10 @@ struct Kept {
     epoch: u64,
     channels: u32,
     config: String,
+    #[serde(default)]
+    fence_first: bool,
+    #[serde(default)]
+    addresses: Vec<String>,
 }
 
 impl Folder {
@@ -138,6 +143,8 @@ impl Writer {
             epoch: duty.epoch.0,
             channels: duty.channels,
             config: duty.config.to_string(),
+            fence_first: duty.fencing == Fencing::FenceFirst,
+            addresses: duty.addresses.iter().map(LogicalAddress::to_string).collect(),
         };
         let duties = duties.iter().map(kept).collect();
         replace(&self.root, LAST_GOOD, &LastGood { format: FORMAT, duties })
@@ -179,10 +186,15 @@ fn duties(path: &Path, kept: LastGood) -> Result<Vec<Duty>, Failure> {
         let recorder = kept.recorder.parse().ok()?;
         let config = ConfigHash(unhex(&kept.config)?);
         let channels = Some(kept.channels).filter(|channels| *channels <= CHANNELS_MAX)?;
-        Some(Duty { recorder, epoch: Epoch(kept.epoch), kind: DutyKind::Act, channels, config })
+        let fencing = if kept.fence_first { Fencing::FenceFirst } else { Fencing::RecordFirst };
+        let addresses = kept.addresses.iter().take(ADDRESSES_MAX);
+        let addresses: Result<Vec<LogicalAddress>, _> =
+            addresses.map(|text| text.parse()).collect();
+        let (epoch, kind, addresses) = (Epoch(kept.epoch), DutyKind::Act, addresses.ok()?.into());
+        Some(Duty { recorder, epoch, kind, channels, config, fencing, addresses })
     };
     let duties: Option<Vec<Duty>> = kept.duties.into_iter().map(duty).collect();
-    duties.ok_or_else(|| corrupt(path, "a duty with a bad name, hash or channel count"))
+    duties.ok_or_else(|| corrupt(path, "a duty with a bad name, hash, channel count or address"))
 }
 
 /// The file's content; nothing if there is no file. Complete or refused.
@@ -258,11 +270,13 @@ mod tests {
             kind: DutyKind::Act,
             channels: 3,
             config: ConfigHash([9; 32]),
+            fencing: Fencing::FenceFirst,
+            addresses: vec!["10.0.0.9/24".parse().unwrap()].into(),
         };
         let cluster = Cluster { id: [3; 16], generation: Generation(2) };
         let first = open(temp.path()).unwrap();
         assert_eq!((first.follows, first.cluster), (None, None));
-        first.writer().remember(&[duty]).unwrap();
+        first.writer().remember(std::slice::from_ref(&duty)).unwrap();
         first.writer().belongs_to(Some(cluster)).unwrap();
         drop(first);
         let next = Folder::open(temp.path(), srv("srv-1"), AgentBoot(8)).unwrap();

@@ -69,6 +69,7 @@ async fn serve(
     security: &Security,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    let facts = config.facts(config.listen);
     let (clock, server, root) = (clock::machine as clock::Clock, config.server, config.data);
     let folder = Folder::open(&root, server, AgentBoot(rand::random()))?;
     let journal = Arc::new(Journal::open(&root, server)?);
@@ -86,6 +87,7 @@ async fn serve(
             last_good: folder.last_good.clone(),
             links: u32::try_from(count).unwrap_or(u32::MAX),
             connection_timeout: config.connection_timeout,
+            facts,
         },
         clock().moment(),
     );

@@ -6,6 +6,7 @@ pub(crate) mod recover;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use interrex_core::{EndedTenure, Epoch, RecorderId, ServerId};
 
@@ -43,7 +44,7 @@ pub(crate) fn ended(
         let last = end.saturating_sub(tick_ms);
         last_ms = Some(last_ms.map_or(last, |known: u64| known.min(last)));
     }
-    Ok(EndedTenure { recorder, epoch, last_ms })
+    Ok(EndedTenure { recorder, epoch, last_ms, account: Arc::default() })
 }
 
 /// The whole segments of one channel.

@@ -204,6 +204,7 @@ impl Node {
                 let answer = move |ended| drop(found.try_send(ended));
                 self.driver.find_ends(tenures, Box::new(answer));
             }
+            AgentOutput::Copies(_) => {}
             AgentOutput::Remember(duties) => self.saver.save(Save::Remember(duties)),
             AgentOutput::Ready => self.ready(),
             AgentOutput::Alone => {

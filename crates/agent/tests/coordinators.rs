@@ -55,6 +55,7 @@ impl Coordinator {
             kind: kind.into(),
             channels: 2,
             config: vec![7; 32],
+            ..Default::default()
         });
         let grant = duty.iter().filter(|_| played.grants).map(|duty| pb::Grant {
             recorder: duty.recorder.clone(),
@@ -70,6 +71,7 @@ impl Coordinator {
             id: Some(id),
             duties: duty.into_iter().collect(),
             ends_wanted,
+            ..Default::default()
         });
         pb::Reply {
             cluster: played.cluster.to_vec(),

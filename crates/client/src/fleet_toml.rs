@@ -8,6 +8,7 @@ use interrex_core::fleet::{Fleet, Unsound};
 use interrex_core::{RecorderId, ServerId};
 
 mod export;
+mod material;
 mod raw;
 mod read;
 
@@ -72,6 +73,7 @@ struct Places {
     groups: BTreeMap<ServerId, usize>,
     homes: BTreeMap<RecorderId, usize>,
     channels: BTreeMap<RecorderId, usize>,
+    addresses: BTreeMap<RecorderId, usize>,
 }
 
 impl Places {
@@ -90,6 +92,10 @@ impl Places {
             Unsound::Channels { recorder, .. } => (
                 self.channels.get(recorder).copied().unwrap_or(0),
                 format!("recorder.{recorder}.channels"),
+            ),
+            Unsound::Addresses { recorder } | Unsound::SharedAddress { second: recorder, .. } => (
+                self.addresses.get(recorder).copied().unwrap_or(0),
+                format!("recorder.{recorder}.addresses"),
             ),
             Unsound::TooManyServers(_) => (0, "server".to_owned()),
         }

@@ -4,6 +4,7 @@
 //! Deliberately absent: the format of the files (wire), the fold and the invariants (core).
 mod folder;
 mod live;
+mod material;
 mod render;
 mod verify;
 

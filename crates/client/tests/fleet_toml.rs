@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use interrex_client::fleet_toml::{TEXT_MAX, diff, export, parse};
-use interrex_core::fleet::{COMMANDS_PER_SECOND, Failback, Mode};
+use interrex_core::fleet::{
+    COMMANDS_PER_SECOND, CopyPolicy, Failback, Fencing, MaterialKind, Mode, Overrides,
+};
 
 const SOUND: &str = r#"api_version = 1
 [limits]
@@ -42,6 +44,70 @@ fn every_key_arrives() {
     assert_eq!(recorder.config, interrex_wire::fleet::config_hash(4));
     assert_eq!(parsed.warnings.len(), 1, "{:?}", parsed.warnings);
     assert!(parsed.warnings[0].starts_with("group.hall-a.timeout: 2s is short"));
+}
+
+/// All that a document may say of fencing and material.
+const MATERIAL: &str = r#"api_version = 1
+[group.hall-a]
+fencing = "fence-first"
+copy = "manual"
+copy_rate = "20MB/s"
+copy_kinds = ["video", "snapshots"]
+keep = "30d"
+[server.srv-1]
+group = "hall-a"
+role = "recorder-host"
+[recorder.rec-1]
+home = "srv-1"
+addresses = ["10.77.0.101/32", "10.77.0.100/24"]
+fencing = "record-first"
+copy = "redirect"
+copy_kinds = []
+keep = "0s"
+"#;
+
+#[test]
+fn fencing_and_material_are_the_groups_unless_the_recorder_says_otherwise() {
+    let fleet = parse(MATERIAL).unwrap().fleet;
+    let group = fleet.groups.values().next().unwrap();
+    assert_eq!((group.fencing, group.copy), (Fencing::FenceFirst, CopyPolicy::Manual));
+    assert_eq!((group.copy_rate, group.keep.as_secs()), (20_000_000, 30 * 24 * 3600));
+    let kinds: Vec<_> = group.copy_kinds.iter().collect();
+    assert_eq!(kinds, [MaterialKind::Video, MaterialKind::Snapshots]);
+    let policy = fleet.policy("rec-1".parse().unwrap());
+    assert_eq!((policy.fencing, policy.copy), (Fencing::RecordFirst, CopyPolicy::Redirect));
+    assert!(policy.copy_kinds.contains(MaterialKind::Audio), "none named: all");
+    assert_eq!((policy.keep, policy.copy_rate), (Duration::ZERO, 20_000_000));
+    let addresses = &fleet.recorders.values().next().unwrap().addresses;
+    let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.77.0.100/24", "10.77.0.101/32"]);
+    assert_eq!(parse(&export(&fleet)).unwrap().fleet, fleet);
+    let silent = parse(SOUND).unwrap().fleet;
+    assert_eq!(silent.recorders.values().next().unwrap().own, Overrides::default());
+}
+
+#[test]
+fn what_is_wrong_with_material_is_named() {
+    let cases = [
+        ("\"20MB/s\"", "\"20MB\"", "group.hall-a.copy_rate", "write \"20MB/s\""),
+        ("\"20MB/s\"", "\"-2MB/s\"", "group.hall-a.copy_rate", "is not a rate"),
+        ("\"snapshots\"", "\"smell\"", "group.hall-a.copy_kinds", "or \"snapshots\""),
+        ("\"30d\"", "\"3s\"", "group.hall-a.keep", "between 1min and 100 years"),
+        ("101/32", "101", "recorder.rec-1.addresses", "an IP address with its prefix"),
+        ("101/32", "100/32", "recorder.rec-1.addresses", "is in it twice"),
+        ("\"redirect\"", "\"move\"", "recorder.rec-1.copy", "use \"auto\" or \"manual\""),
+    ];
+    for (old, new, key, words) in cases {
+        let text = MATERIAL.replacen(old, new, 1);
+        let bad = parse(&text).unwrap_err();
+        assert_eq!(bad.key, key, "{bad}");
+        assert!(bad.line > 1 && bad.problem.contains(words), "{words}: {bad}");
+    }
+    let second = "[server.srv-2]\ngroup = \"hall-a\"\nrole = \"recorder-host\"\n\
+                  [recorder.rec-2]\nhome = \"srv-2\"\naddresses = [\"10.77.0.100/32\"]\n";
+    let bad = parse(&format!("{MATERIAL}{second}")).unwrap_err();
+    assert_eq!((bad.line, bad.key.as_str()), (23, "recorder.rec-2.addresses"));
+    assert!(bad.problem.contains("have the same address 10.77.0.100"), "{bad}");
 }
 
 #[test]
@@ -121,11 +187,11 @@ fn what_is_wrong_is_named_with_its_place_and_the_remedy() {
         ),
         (
             "\"record-first\"",
-            "\"fence-first\"",
+            "\"addresses-first\"",
             9,
             11,
             "group.hall-a.fencing",
-            "comes with a later release",
+            "use \"record-first\" or \"fence-first\"",
         ),
         ("\"recorder-host\"", "\"host\"", 12, 8, "server.srv-1.role", "use \"recorder-host\""),
         ("[server.srv-1]", "[server.Srv_1]", 10, 9, "server.Srv_1", "is not a name"),

@@ -12,7 +12,8 @@ pub(crate) fn told(event: &Event) -> String {
         Event::ServerSeen { server }
         | Event::HeartbeatExpired { server, .. }
         | Event::HeartbeatRestored { server, .. }
-        | Event::LongestTimeoutLowered { server, .. } => format!("{kind}:{server}"),
+        | Event::LongestTimeoutLowered { server, .. }
+        | Event::FactsReported { server, .. } => format!("{kind}:{server}"),
         Event::MoveWithheld { recorder, holder, .. } => format!("{kind}:{recorder}@{holder}"),
         Event::FailoverQueued { recorder, .. } => format!("{kind}:{recorder}"),
         Event::HandoverPlanned { recorder, from, to, .. } => {
@@ -26,8 +27,19 @@ pub(crate) fn told(event: &Event) -> String {
         | Event::ReleaseOrdered { recorder, epoch } => format!("{kind}:{recorder}:{epoch}"),
         Event::TookOver { recorder, epoch, server, .. }
         | Event::TakeoverFailed { recorder, epoch, server, .. }
-        | Event::TenureEnded { recorder, epoch, server, .. } => {
+        | Event::TenureEnded { recorder, epoch, server, .. }
+        | Event::TenureAccounted { recorder, epoch, server, .. } => {
             format!("{kind}:{recorder}@{server}:{epoch}")
+        }
+        Event::CopyOpened { copy, recorder, epoch, from, .. } => {
+            format!("{kind}:{}:{recorder}@{from}:{epoch}", copy.0)
+        }
+        Event::CopyProgressed { copy, standing, .. } => {
+            format!("{kind}:{}:{}", copy.0, standing.name())
+        }
+        Event::CopyClosed { copy, end, .. } => format!("{kind}:{}:{}", copy.0, end.name()),
+        Event::CopySteered { copy, .. } | Event::MaterialErased { copy, .. } => {
+            format!("{kind}:{}", copy.0)
         }
         Event::FleetApplied { .. }
         | Event::Paused { .. }

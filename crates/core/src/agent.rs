@@ -1,5 +1,6 @@
 //! The agent: leases and obedience, sans IO. It beats, takes what coordinators grant and order, and
 //! says what its driver should be doing. Deliberately absent: the driver, sockets, files, clocks.
+mod copies;
 mod io;
 mod lease;
 mod links;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use io::*;
 
+use self::copies::Copies;
 use self::lease::{Beats, Leases};
 use self::links::{Links, Pace};
 use self::obedience::Obedience;
@@ -50,6 +52,7 @@ pub struct Agent {
     leases: Leases,
     links: Links,
     obedience: Obedience,
+    copies: Copies,
     paces: BTreeMap<CoordinatorId, Wanted>,
     /// Who has acknowledged a beat of this boot, by set; empty once a majority has.
     acknowledged: BTreeMap<SetId, (Voters, BTreeSet<CoordinatorId>)>,
@@ -59,7 +62,7 @@ pub struct Agent {
     beat_at: BootTime,
     beat_last: Option<BootTime>,
     beat_due: bool,
-    told: (Vec<DutyStatus>, Vec<EndedTenure>),
+    told: (Vec<DutyStatus>, Vec<EndedTenure>, copies::Telling),
     ask_at: BootTime,
 }
 
@@ -73,6 +76,7 @@ impl Agent {
             leases: Leases::default(),
             links: Links::new(identity.links, now),
             obedience: Obedience::new(identity.last_good.clone()),
+            copies: Copies::default(),
             paces: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             ready: false,
@@ -81,7 +85,7 @@ impl Agent {
             beat_at: now,
             beat_last: None,
             beat_due: false,
-            told: (Vec::new(), Vec::new()),
+            told: Default::default(),
             ask_at: now,
             identity,
         }
@@ -99,8 +103,11 @@ impl Agent {
             AgentInput::Ack { via, ack } => self.hear(via, ack, now.boot, &mut out),
             AgentInput::Status(status) => self.obedience.observe(status),
             AgentInput::Ended(ended) => self.obedience.found(ended),
+            AgentInput::Copies(status) => self.copies.observe(status),
+            AgentInput::Erased(copies) => self.copies.erase(&copies),
         }
         self.obedience.obey(&self.leases, now.boot, &mut out);
+        self.copies.order(&mut out);
         self.find_ends(now.boot, &mut out);
         self.beat(now, &mut out);
         out
@@ -158,7 +165,9 @@ impl Agent {
         }
         self.count(&ack, out);
         if let Some(assignment) = ack.assignment {
-            self.obedience.assign(self.identity.server, assignment);
+            if let Some(newest) = self.obedience.assign(self.identity.server, assignment) {
+                self.copies.assign(&newest.copies);
+            }
             self.ask_at = now;
         }
     }
@@ -186,7 +195,8 @@ impl Agent {
     fn beat(&mut self, now: AgentMoment, out: &mut Vec<AgentOutput>) {
         let (duties, ended) = (self.obedience.duties(), self.obedience.ended());
         let timeless = |duty: &DutyStatus| DutyStatus { last_ms: None, ..*duty };
-        let telling = (duties.iter().map(timeless).collect(), ended.clone());
+        let copies = self.copies.telling();
+        let telling = (duties.iter().map(timeless).collect(), ended.clone(), copies);
         let due = self.beat_due || telling != self.told || now.boot >= self.beat_at;
         let rested = self.beat_last.is_none_or(|last| now.boot.0 >= last.0 + BEAT_MIN);
         if !due || !rested {
@@ -205,6 +215,9 @@ impl Agent {
             duties,
             ended,
             wall: now.wall,
+            facts: self.identity.facts.clone(),
+            copies: self.copies.status(),
+            erased: self.copies.erased(),
         }));
     }
 

@@ -250,7 +250,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConfigHash, Wall};
+    use crate::{ConfigHash, Facts, Wall};
 
     const F: Duration = Duration::from_secs(2);
 
@@ -276,6 +276,9 @@ mod tests {
             duties: vec![],
             ended: vec![],
             wall: Wall(0),
+            facts: Facts::default(),
+            copies: vec![],
+            erased: vec![],
         }
     }
 

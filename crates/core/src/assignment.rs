@@ -18,11 +18,15 @@ pub fn assignment(state: &State, server: ServerId) -> Assignment {
         id: AssignmentId { generation: state.generation, index: state.applied },
         duties: held.chain(prepare).collect(),
         ends_wanted: state.roles.ends_of(server).collect(),
+        copies: Vec::new(),
+        keep: Vec::new(),
     }
 }
 
 fn duty(state: &State, recorder: RecorderId, epoch: Epoch, kind: DutyKind) -> Option<Duty> {
     let document = state.fleet.document().recorders.get(&recorder)?;
     let (channels, config) = (document.channels, document.config);
-    Some(Duty { recorder, epoch, kind, channels, config })
+    let fencing = state.fleet.document().policy(recorder).fencing;
+    let addresses = document.addresses.clone();
+    Some(Duty { recorder, epoch, kind, channels, config, fencing, addresses })
 }

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::Fleet;
-use crate::{Actor, Epoch, OperationKey, RecorderId, Revision, Scope, ServerId, Subject};
+use crate::{
+    Actor, CopySubject, CopyWish, Epoch, OperationKey, RecorderId, Revision, Scope, ServerId,
+    Subject,
+};
 
 /// Longest text of a note, in bytes.
 pub const NOTE_MAX: usize = 4_096;
@@ -38,6 +41,8 @@ pub enum Command {
     Resume { subject: Subject },
     /// Write a note, if the key's last one has revision `expect` (0 = there is none).
     Note { key: String, text: String, expect: Option<Revision> },
+    /// Have copies begin, wait, go on, or end.
+    Copy { subject: CopySubject, wish: CopyWish },
 }
 
 /// A command, and who is answerable for it.

@@ -1,5 +1,6 @@
 //! The judgement of operators' commands. Runs on the leader only; may change in any release, for
 //! the log holds facts. What is owed without anybody's wish is in `due`.
+mod copy;
 mod fleet;
 mod note;
 mod pause;
@@ -38,5 +39,6 @@ pub fn decide(
         }
         Command::Resume { subject } => pause::resume(state, *subject, now),
         Command::Note { key, text, expect } => note::note(state, key, text, *expect),
+        Command::Copy { subject, wish } => copy::copy(state, *subject, *wish),
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::fleet::Fleet;
 use crate::{
-    AgentBoot, CoordinatorId, Epoch, FailoverId, GroupId, Level, LogTime, RecorderId, ServerId,
-    SetId,
+    Account, AgentBoot, CoordinatorId, CopyEnd, CopyId, CopyStanding, Epoch, Facts, FailoverId,
+    GroupId, Level, LogTime, Progress, RecorderId, ServerId, SetId, Steering,
 };
 
 /// Something that happened. Carries all that its folds need, so they look nothing up.
@@ -87,6 +87,28 @@ pub enum Event {
     LevelRaised { to: Level },
     /// Leases granted under a longer timeout than `timeout` have ended everywhere (P3).
     LongestTimeoutLowered { server: ServerId, timeout: Duration },
+    /// What the server says of itself has changed.
+    FactsReported { server: ServerId, facts: Facts },
+    /// The tenure ended away from home; its material is to be brought there (C1).
+    CopyOpened {
+        copy: CopyId,
+        recorder: RecorderId,
+        epoch: Epoch,
+        /// Who recorded it.
+        from: ServerId,
+        /// The entry that the tenure began under, if it is known.
+        failover: Option<FailoverId>,
+    },
+    /// How far it is: when its standing changes, and otherwise at most once a minute (C4).
+    CopyProgressed { copy: CopyId, progress: Progress, standing: CopyStanding },
+    /// It waits, or goes on, by somebody's wish.
+    CopySteered { copy: CopyId, steering: Steering },
+    /// It is over, with so much of it at home (C1).
+    CopyClosed { copy: CopyId, end: CopyEnd, progress: Progress },
+    /// The server that recorded the material of a closed copy has removed it.
+    MaterialErased { copy: CopyId, server: ServerId },
+    /// What the server holds of a tenure that ended, told with its end.
+    TenureAccounted { recorder: RecorderId, epoch: Epoch, server: ServerId, account: Arc<Account> },
 }
 
 /// For how long each coordinator has missed, or heard, a server, at one moment in one set.
@@ -182,6 +204,13 @@ impl Event {
             Self::Noted { .. } => "noted",
             Self::LevelRaised { .. } => "level_raised",
             Self::LongestTimeoutLowered { .. } => "longest_timeout_lowered",
+            Self::FactsReported { .. } => "facts_reported",
+            Self::CopyOpened { .. } => "copy_opened",
+            Self::CopyProgressed { .. } => "copy_progressed",
+            Self::CopySteered { .. } => "copy_steered",
+            Self::CopyClosed { .. } => "copy_closed",
+            Self::MaterialErased { .. } => "material_erased",
+            Self::TenureAccounted { .. } => "tenure_accounted",
         }
     }
 
@@ -206,7 +235,14 @@ impl Event {
             | Self::Resumed { .. }
             | Self::Noted { .. }
             | Self::LevelRaised { .. }
-            | Self::LongestTimeoutLowered { .. } => None,
+            | Self::LongestTimeoutLowered { .. }
+            | Self::FactsReported { .. }
+            | Self::CopyOpened { .. }
+            | Self::CopyProgressed { .. }
+            | Self::CopySteered { .. }
+            | Self::CopyClosed { .. }
+            | Self::MaterialErased { .. }
+            | Self::TenureAccounted { .. } => None,
         }
     }
 
@@ -231,7 +267,14 @@ impl Event {
             | Self::Resumed { .. }
             | Self::Noted { .. }
             | Self::LevelRaised { .. }
-            | Self::LongestTimeoutLowered { .. } => Level(1),
+            | Self::LongestTimeoutLowered { .. }
+            | Self::FactsReported { .. }
+            | Self::CopyOpened { .. }
+            | Self::CopyProgressed { .. }
+            | Self::CopySteered { .. }
+            | Self::CopyClosed { .. }
+            | Self::MaterialErased { .. }
+            | Self::TenureAccounted { .. } => Level(1),
         }
     }
 }

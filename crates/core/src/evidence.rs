@@ -87,7 +87,7 @@ impl Evidence {
         epoch: Epoch,
     ) -> Option<EndedTenure> {
         let ended = &self.duties.get(&server)?.ended;
-        ended.iter().find(|end| (end.recorder, end.epoch) == (recorder, epoch)).copied()
+        ended.iter().find(|end| (end.recorder, end.epoch) == (recorder, epoch)).cloned()
     }
 
     /// The process that spoke last for `server`.

@@ -1,14 +1,21 @@
 //! The fleet document: what all coordinators must share, and what every decision looks at.
-use std::collections::BTreeMap;
+mod policy;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::numbers::Timeout;
-use crate::{ConfigHash, GroupId, RecorderId, ServerId};
+use crate::{ConfigHash, GroupId, LogicalAddress, RecorderId, ServerId};
+
+pub use policy::*;
 
 /// Largest number of servers in one document.
 pub const SERVERS_MAX: usize = 20_000;
 /// Largest number of channels of one recorder.
 pub const CHANNELS_MAX: u32 = 4_096;
+/// Logical addresses of one recorder.
+pub const ADDRESSES_MAX: usize = 16;
 /// Judged commands per identity and second where the document says nothing (O4).
 pub const COMMANDS_PER_SECOND: u32 = 50;
 
@@ -40,6 +47,16 @@ pub struct Group {
     pub failback: Failback,
     /// How long a returned home must be heard before an automatic failback; 0 = at once (WS-15).
     pub recovery: Duration,
+    /// What ends with a lease.
+    pub fencing: Fencing,
+    /// What becomes of material recorded away from home.
+    pub copy: CopyPolicy,
+    /// Of each copy, in bytes a second; 0 = no limit.
+    pub copy_rate: u64,
+    /// Which material is copied.
+    pub copy_kinds: Kinds,
+    /// How long material is kept; 0 = for ever (WS-16).
+    pub keep: Duration,
 }
 
 /// What the automaton may do in a group (PS-14).
@@ -83,7 +100,7 @@ pub enum Role {
 }
 
 /// A logical recording server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorder {
     /// Where it belongs.
     pub home: ServerId,
@@ -93,6 +110,10 @@ pub struct Recorder {
     pub channels: u32,
     /// Over all that its holder must apply.
     pub config: ConfigHash,
+    /// What it has otherwise than its group.
+    pub own: Overrides,
+    /// Under which clients know it, ascending; at most [`ADDRESSES_MAX`].
+    pub addresses: Arc<[LogicalAddress]>,
 }
 
 /// What does not fit together in a fleet document. Nothing was changed; mend the document.
@@ -114,6 +135,12 @@ pub enum Unsound {
     /// Between 1 and [`CHANNELS_MAX`].
     #[error("recorder.{recorder}: {channels} channels; allowed are 1 to {CHANNELS_MAX}")]
     Channels { recorder: RecorderId, channels: u32 },
+    /// Out of order, twice, or too many.
+    #[error("recorder.{recorder}: addresses must be ascending, each once, at most {ADDRESSES_MAX}")]
+    Addresses { recorder: RecorderId },
+    /// Two recorders cannot be reached under one address: give one of them another.
+    #[error("recorder.{first} and recorder.{second} have the same address {address}")]
+    SharedAddress { first: RecorderId, second: RecorderId, address: std::net::IpAddr },
     /// Split the fleet into several clusters.
     #[error("{0} servers; at most {SERVERS_MAX} fit in one cluster")]
     TooManyServers(usize),
@@ -140,6 +167,7 @@ impl Fleet {
                 return Err(Unsound::NoGroup { server, group });
             }
         }
+        self.check_addresses()?;
         let mut homes = BTreeMap::new();
         for (&recorder, &Recorder { home, channels, .. }) in &self.recorders {
             match self.servers.get(&home).map(|server| server.role) {
@@ -152,6 +180,23 @@ impl Fleet {
             }
             if !(1..=CHANNELS_MAX).contains(&channels) {
                 return Err(Unsound::Channels { recorder, channels });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_addresses(&self) -> Result<(), Unsound> {
+        let mut known = BTreeMap::new();
+        for (&recorder, Recorder { addresses, .. }) in &self.recorders {
+            let ips: BTreeSet<_> = addresses.iter().map(LogicalAddress::ip).collect();
+            let sound = addresses.is_sorted() && ips.len() == addresses.len();
+            if !sound || addresses.len() > ADDRESSES_MAX {
+                return Err(Unsound::Addresses { recorder });
+            }
+            for address in ips {
+                if let Some(first) = known.insert(address, recorder) {
+                    return Err(Unsound::SharedAddress { first, second: recorder, address });
+                }
             }
         }
         Ok(())
@@ -170,9 +215,9 @@ impl Fleet {
         self.servers.get(&server).and_then(|server| self.groups.get(&server.group))
     }
 
-    /// The group of the home of `recorder`: its policy.
+    /// The policy of `recorder`: that of its home's group, with what it has otherwise.
     pub fn policy(&self, recorder: RecorderId) -> Group {
-        let home = self.recorders.get(&recorder).map(|recorder| recorder.home);
-        home.and_then(|home| self.group_of(home)).copied().unwrap_or_default()
+        let Some(recorder) = self.recorders.get(&recorder) else { return Group::default() };
+        self.group_of(recorder.home).copied().unwrap_or_default().with(&recorder.own)
     }
 }

@@ -70,6 +70,8 @@ counts! {
     Epoch(u64), "e";
     /// One failover episode. From 1, never reused.
     FailoverId(u64), "failover ";
+    /// The bringing home of one tenure's material. From 1, never reused.
+    CopyId(u64), "copy ";
     /// Chosen by the client (UUID v7, as a number); the same id asks for the same answer.
     OperationId(u128), "operation ";
     /// A person, as the history has it: 64 bits of a hash of role and name. Who it is stands

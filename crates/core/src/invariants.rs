@@ -119,7 +119,8 @@ fn touch(
         Event::ServerSeen { server }
         | Event::HeartbeatExpired { server, .. }
         | Event::HeartbeatRestored { server, .. }
-        | Event::LongestTimeoutLowered { server, .. } => {
+        | Event::LongestTimeoutLowered { server, .. }
+        | Event::FactsReported { server, .. } => {
             servers.insert(server);
         }
         Event::MoveWithheld { recorder, .. }
@@ -130,7 +131,9 @@ fn touch(
         | Event::ReleaseOrdered { recorder, .. }
         | Event::TookOver { recorder, .. }
         | Event::TakeoverFailed { recorder, .. }
-        | Event::TenureEnded { recorder, .. } => {
+        | Event::TenureEnded { recorder, .. }
+        | Event::CopyOpened { recorder, .. }
+        | Event::TenureAccounted { recorder, .. } => {
             recorders.insert(recorder);
         }
         Event::Moved { recorder, to, .. } => {
@@ -141,7 +144,11 @@ fn touch(
         Event::Paused { .. }
         | Event::Resumed { .. }
         | Event::Noted { .. }
-        | Event::LevelRaised { .. } => {}
+        | Event::LevelRaised { .. }
+        | Event::CopyProgressed { .. }
+        | Event::CopySteered { .. }
+        | Event::CopyClosed { .. }
+        | Event::MaterialErased { .. } => {}
     }
     true
 }

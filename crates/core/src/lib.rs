@@ -3,12 +3,15 @@
 //!
 //! Deliberately absent: clocks, network, disk, wire, randomness, hashing. The shells are in the
 //! crates `coordinator` and `agent`; the simulator (`sim`) drives the same code in virtual time.
+mod account;
+mod address;
 pub mod agent;
 mod agents;
 mod assignment;
 mod clear;
 mod command;
 pub mod coordinator;
+mod copy;
 mod decide;
 mod decision;
 mod detector;
@@ -32,8 +35,11 @@ mod table;
 mod time;
 pub mod views;
 
+pub use account::*;
+pub use address::*;
 pub use assignment::assignment;
 pub use command::*;
+pub use copy::*;
 pub use decide::{PassedOver, Refusal, decide};
 pub use decision::*;
 pub use entry::*;

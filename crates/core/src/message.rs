@@ -1,10 +1,13 @@
 //! What agents, coordinators and the leader say to each other (PROTOCOL section 3). The cluster id
 //! and the generation are checked where a message enters, so they do not appear here.
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fleet::Fencing;
 use crate::{
-    AgentBoot, BeatSeq, Boot, ConfigHash, CoordinatorId, Epoch, Generation, Level, LogIndex,
-    RecorderId, ReportSeq, Revision, ServerId, SetId, Term, TickSeq, Voters, Wall,
+    Account, Address, AgentBoot, BeatSeq, Boot, ConfigHash, CoordinatorId, CopyDuty, CopyId,
+    CopyStatus, Epoch, Generation, Level, LogIndex, LogicalAddress, RecorderId, ReportSeq,
+    Revision, ServerId, SetId, Term, TickSeq, Voters, Wall,
 };
 
 /// Agent to every coordinator: I live, and this is what I am.
@@ -22,6 +25,18 @@ pub struct Heartbeat {
     /// Answers to [`Assignment::ends_wanted`].
     pub ended: Vec<EndedTenure>,
     pub wall: Wall,
+    pub facts: Facts,
+    /// How far each copy is that it fetches: at most [`crate::COPIES_MAX`].
+    pub copies: Vec<CopyStatus>,
+    /// Whose material it has removed, of those that the newest assignment has it erase.
+    pub erased: Vec<CopyId>,
+}
+
+/// What others must know of a server, and it alone does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Where other agents reach it; without one it only dials out (SY-30).
+    pub listen: Option<Address>,
 }
 
 /// What an agent is for one recorder.
@@ -60,14 +75,18 @@ pub enum Phase {
     Released,
 }
 
-/// When a tenure that is over stopped on this server's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Ended tenures in one heartbeat or in the report of one server: as many as fit with full accounts.
+pub const ENDED_MAX: usize = 8;
+
+/// When a tenure that is over stopped on this server's disk, and what is there of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
 pub struct EndedTenure {
     pub recorder: RecorderId,
     pub epoch: Epoch,
     /// The earliest of its channels' last durable times; unknown if there is no material of it.
     pub last_ms: Option<u64>,
+    pub account: Arc<Account>,
 }
 
 /// Coordinator to agent: heard you, and this is what you may and must.
@@ -118,10 +137,14 @@ pub struct Assignment {
     pub duties: Vec<Duty>,
     /// Tenures of this server that are over, and whose end the log still lacks.
     pub ends_wanted: Vec<(RecorderId, Epoch)>,
+    /// In id order, at most [`crate::COPIES_MAX`].
+    pub copies: Vec<CopyDuty>,
+    /// How long material of each recorder is kept here; of those not named, for ever (WS-16).
+    pub keep: Vec<(RecorderId, Duration)>,
 }
 
 /// One thing that a server must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is named and typed in the glossary's words")]
 pub struct Duty {
     pub recorder: RecorderId,
@@ -129,6 +152,9 @@ pub struct Duty {
     pub kind: DutyKind,
     pub channels: u32,
     pub config: ConfigHash,
+    pub fencing: Fencing,
+    /// Under which clients know the recorder: held while it acts.
+    pub addresses: Arc<[LogicalAddress]>,
 }
 
 /// What to do for a recorder in an epoch. Under record-first all three record.
@@ -173,6 +199,12 @@ pub struct Report {
     pub late: Vec<ServerId>,
     /// Of each server that an open step waits for, as last heard.
     pub duties: Vec<ServerDuties>,
+    /// Those that the applied state has otherwise.
+    pub facts: Vec<(ServerId, Facts)>,
+    /// Of open copies, as their targets last said.
+    pub copies: Vec<(ServerId, Vec<CopyStatus>)>,
+    /// Closed copies whose sources have said that they removed the material.
+    pub erased: Vec<CopyId>,
 }
 
 /// What one server last said of its duties, to one coordinator.

@@ -210,6 +210,7 @@ fn says_the_same(one: &Report, other: &Report) -> bool {
         && names(&one.heard, &other.heard)
         && (one.set, &one.clear, &one.quiet) == (other.set, &other.clear, &other.quiet)
         && (&one.late, &one.duties) == (&other.late, &other.duties)
+        && (&one.facts, &one.copies, &one.erased) == (&other.facts, &other.copies, &other.erased)
 }
 
 #[cfg(test)]
@@ -257,6 +258,9 @@ mod tests {
             quiet: vec![],
             late: vec![],
             duties: vec![],
+            facts: vec![],
+            copies: vec![],
+            erased: vec![],
         }
     }
 

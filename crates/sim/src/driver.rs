@@ -2,6 +2,7 @@
 //! model disk. The disk outlives everything.
 use interrex_core::agent::{DriverStatus, Wish};
 use interrex_core::{EndedTenure, Epoch, RecorderId};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::At;
@@ -126,7 +127,8 @@ impl Driver {
         let end = |&(recorder, epoch): &(RecorderId, Epoch)| {
             let of = |part: &&Interval| (part.recorder, part.epoch) == (recorder, epoch);
             let last = self.material.iter().filter(of).map(|part| part.to).max();
-            EndedTenure { recorder, epoch, last_ms: last.map(tick_before) }
+            let last_ms = last.map(tick_before);
+            EndedTenure { recorder, epoch, last_ms, account: Arc::default() }
         };
         tenures.iter().filter(over).map(end).collect()
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use interrex_core::agent::{Agent, AgentIdentity, AgentInput, AgentOutput, Connection, Deed};
-use interrex_core::{AgentBoot, Assignment, Duty, Epoch, RecorderId};
+use interrex_core::{AgentBoot, Assignment, Duty, Epoch, Facts, RecorderId};
 
 use crate::clock::{At, Clock};
 use crate::driver::Driver;
@@ -77,6 +77,7 @@ impl World {
             last_good: host.last_good.clone(),
             links,
             connection_timeout: Duration::from_secs(5),
+            facts: Facts::default(),
         };
         host.life += 1;
         (host.newest, host.alone) = (None, false);
@@ -218,6 +219,7 @@ impl World {
                     self.agent_input(at, AgentInput::Ended(ended));
                 }
             }
+            AgentOutput::Copies(_) => {}
             AgentOutput::Remember(duties) => self.hosts[at].last_good = duties,
             AgentOutput::Ready => self.hosts[at].alone = false,
             AgentOutput::Alone => {

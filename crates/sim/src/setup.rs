@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use interrex_core::fleet::{Failback, Fleet, Group, Limits, Mode, Recorder, Role, Server};
+use interrex_core::fleet::{
+    Failback, Fleet, Group, Limits, Mode, Overrides, Recorder, Role, Server,
+};
 use interrex_core::numbers::Timeout;
 use interrex_core::{ConfigHash, GroupId, RecorderId, ServerId};
 
@@ -120,7 +122,9 @@ fn fleet(rng: &mut Rng) -> Fleet {
         let mode = if at == 4 { Mode::Observe } else { Mode::Auto };
         let failback = if at == 0 || rng.chance(500) { Failback::Auto } else { Failback::Manual };
         let recovery = Duration::from_secs(rng.pick(&[0, 0, 2, 10]));
-        groups.insert(group_of(at), Group { mode, timeout: timeout(rng), failback, recovery });
+        let timeout = timeout(rng);
+        let group = Group { mode, timeout, failback, recovery, ..Group::default() };
+        groups.insert(group_of(at), group);
     }
     let servers = (0..SERVERS).map(|at| {
         let role = if at < HOMES { Role::RecorderHost } else { Role::Standby };
@@ -131,7 +135,15 @@ fn fleet(rng: &mut Rng) -> Fleet {
     let recorders = (0..HOMES).map(|home| {
         let config = ConfigHash([u8::try_from(home).unwrap_or_default() + 1; 32]);
         let priority = rng.pick(&[0, 0, 10, 100]);
-        (recorder(home), Recorder { home: server(home), priority, channels: 2, config })
+        let document = Recorder {
+            home: server(home),
+            priority,
+            channels: 2,
+            config,
+            own: Overrides::default(),
+            addresses: Arc::default(),
+        };
+        (recorder(home), document)
     });
     let recorders = recorders.collect();
     Fleet { limits: Limits { commands_per_second: 50 }, groups, servers, recorders }

@@ -1,15 +1,17 @@
 //! What agents and coordinators say to each other. Twin of `interrex_core::message` and of
 //! `agent.proto`. Cluster id and generation stand around these; the shell checks them.
+use std::sync::Arc;
 use std::time::Duration;
 
+use interrex_core::fleet::{ADDRESSES_MAX, Fencing};
 use interrex_core::{
-    Ack, AgentBoot, Assignment, AssignmentId, BeatSeq, Boot, ConfigHash, CoordinatorId, Duty,
-    DutyStatus, EndedTenure, Epoch, Generation, Grant, Heartbeat, LogIndex, RecorderId, SetId,
-    Wall,
+    Account, Ack, AgentBoot, Assignment, AssignmentId, BeatSeq, Boot, COPIES_MAX, ConfigHash,
+    CoordinatorId, Duty, DutyStatus, ENDED_MAX, EndedTenure, Epoch, Facts, Generation, Grant,
+    Heartbeat, LogIndex, LogicalAddress, RecorderId, SetId, Wall,
 };
 
 use crate::limits::DUTIES_MAX;
-use crate::{Malformed, choice, fields, members, pb};
+use crate::{Malformed, choice, copy, fields, members, pb};
 
 impl From<&Heartbeat> for pb::Heartbeat {
     fn from(beat: &Heartbeat) -> Self {
@@ -22,6 +24,9 @@ impl From<&Heartbeat> for pb::Heartbeat {
             duties: beat.duties.iter().map(Into::into).collect(),
             ended: beat.ended.iter().map(Into::into).collect(),
             wall_ms: beat.wall.0,
+            facts: (beat.facts != Facts::default()).then(|| (&beat.facts).into()),
+            copies: beat.copies.iter().map(Into::into).collect(),
+            erased: beat.erased.iter().map(|copy| copy.0).collect(),
         }
     }
 }
@@ -39,6 +44,9 @@ impl TryFrom<pb::Heartbeat> for Heartbeat {
             duties: duties("Heartbeat.duties", beat.duties)?,
             ended: ended("Heartbeat.ended", beat.ended)?,
             wall: Wall(beat.wall_ms),
+            facts: beat.facts.map(TryInto::try_into).transpose()?.unwrap_or_default(),
+            copies: copy::statuses("Heartbeat.copies", beat.copies)?,
+            erased: copy::ids("Heartbeat.erased", beat.erased, COPIES_MAX)?,
         })
     }
 }
@@ -54,7 +62,7 @@ pub(crate) fn ended(
     field: &'static str,
     ended: Vec<pb::EndedTenure>,
 ) -> Result<Vec<EndedTenure>, Malformed> {
-    fields::list(field, ended, DUTIES_MAX, TryInto::try_into)
+    fields::list(field, ended, ENDED_MAX, TryInto::try_into)
 }
 
 impl From<AssignmentId> for pb::AssignmentId {
@@ -107,8 +115,10 @@ impl TryFrom<pb::DutyStatus> for DutyStatus {
 
 impl From<&EndedTenure> for pb::EndedTenure {
     fn from(ended: &EndedTenure) -> Self {
-        let EndedTenure { recorder, epoch, last_ms } = *ended;
-        Self { recorder: recorder.to_string(), epoch: epoch.0, last_ms }
+        let EndedTenure { recorder, epoch, last_ms, account } = ended;
+        let account =
+            (!account.is_empty() || account.precision_ms > 0).then(|| (&**account).into());
+        Self { recorder: recorder.to_string(), epoch: epoch.0, last_ms: *last_ms, account }
     }
 }
 
@@ -117,7 +127,9 @@ impl TryFrom<pb::EndedTenure> for EndedTenure {
 
     fn try_from(ended: pb::EndedTenure) -> Result<Self, Malformed> {
         let recorder = fields::name("EndedTenure.recorder", &ended.recorder)?;
-        Ok(Self { recorder, epoch: Epoch(ended.epoch), last_ms: ended.last_ms })
+        let account: Option<Account> = ended.account.map(TryInto::try_into).transpose()?;
+        let account = Arc::new(account.unwrap_or_default());
+        Ok(Self { recorder, epoch: Epoch(ended.epoch), last_ms: ended.last_ms, account })
     }
 }
 
@@ -183,6 +195,8 @@ impl From<&Assignment> for pb::Assignment {
             id: Some(assignment.id.into()),
             duties: assignment.duties.iter().map(Into::into).collect(),
             ends_wanted: assignment.ends_wanted.iter().map(write_tenure).collect(),
+            copies: assignment.copies.iter().map(Into::into).collect(),
+            keep: assignment.keep.iter().map(write_keep).collect(),
         }
     }
 }
@@ -191,7 +205,7 @@ impl TryFrom<pb::Assignment> for Assignment {
     type Error = Malformed;
 
     fn try_from(assignment: pb::Assignment) -> Result<Self, Malformed> {
-        let pb::Assignment { server, id, duties, ends_wanted } = assignment;
+        let pb::Assignment { server, id, duties, ends_wanted, copies, keep } = assignment;
         Ok(Self {
             server: fields::name("Assignment.server", &server)?,
             id: fields::present("Assignment.id", id)?.into(),
@@ -202,8 +216,27 @@ impl TryFrom<pb::Assignment> for Assignment {
                 DUTIES_MAX,
                 read_tenure,
             )?,
+            copies: copy_duties(copies)?,
+            keep: fields::list("Assignment.keep", keep, DUTIES_MAX, read_keep)?,
         })
     }
+}
+
+/// In ascending order: agents look them up by id.
+fn copy_duties(copies: Vec<pb::CopyDuty>) -> Result<Vec<interrex_core::CopyDuty>, Malformed> {
+    if !copies.iter().map(|duty| duty.copy).is_sorted_by(|one, next| one < next) {
+        return Err(Malformed::NotAscending("Assignment.copies"));
+    }
+    fields::list("Assignment.copies", copies, COPIES_MAX, TryInto::try_into)
+}
+
+fn write_keep(&(recorder, keep): &(RecorderId, Duration)) -> pb::Keep {
+    pb::Keep { recorder: recorder.to_string(), keep_ms: fields::millis(keep) }
+}
+
+fn read_keep(keep: pb::Keep) -> Result<(RecorderId, Duration), Malformed> {
+    let recorder = fields::name("Keep.recorder", &keep.recorder)?;
+    Ok((recorder, Duration::from_millis(keep.keep_ms)))
 }
 
 impl From<&Duty> for pb::Duty {
@@ -214,6 +247,11 @@ impl From<&Duty> for pb::Duty {
             kind: choice::number(duty.kind),
             channels: duty.channels,
             config: duty.config.0.to_vec(),
+            fencing: match duty.fencing {
+                Fencing::RecordFirst => 0,
+                Fencing::FenceFirst => choice::number(duty.fencing),
+            },
+            addresses: duty.addresses.iter().map(LogicalAddress::to_string).collect(),
         }
     }
 }
@@ -228,6 +266,15 @@ impl TryFrom<pb::Duty> for Duty {
             kind: choice::read(duty.kind)?,
             channels: duty.channels,
             config: ConfigHash(fields::array("Duty.config", &duty.config)?),
+            fencing: if duty.fencing == 0 {
+                Fencing::RecordFirst
+            } else {
+                choice::read(duty.fencing)?
+            },
+            addresses: fields::list("Duty.addresses", duty.addresses, ADDRESSES_MAX, |text| {
+                copy::logical("Duty.addresses", &text)
+            })?
+            .into(),
         })
     }
 }

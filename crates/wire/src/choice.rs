@@ -1,6 +1,8 @@
 //! The closed lists of the core, as numbers. Numbers are only added; 0 is "not said".
-use interrex_core::fleet::{Failback, Mode, Role};
-use interrex_core::{Brake, Cause, DutyKind, Phase, Scope, Why};
+use interrex_core::fleet::{CopyPolicy, Failback, Fencing, Mode, Role};
+use interrex_core::{
+    Brake, Cause, CopyEnd, CopyStanding, CopyWish, DutyKind, Phase, Scope, Steering, Why,
+};
 
 use crate::Malformed;
 
@@ -53,4 +55,10 @@ choices! {
     Role: RecorderHost = 1, Standby = 2;
     Phase: Preparing = 1, Prepared = 2, Acting = 3, Released = 4;
     DutyKind: Prepare = 1, Act = 2, Release = 3;
+    Fencing: RecordFirst = 1, FenceFirst = 2;
+    CopyPolicy: Auto = 1, Manual = 2, Discard = 3, Redirect = 4;
+    CopyStanding: Running = 1, DiskFull = 2, NoRoute = 3, Failed = 4, Durable = 5;
+    Steering: Paused = 1, Running = 2;
+    CopyEnd: Copied = 1, Stopped = 2, Discarded = 3, GivenUp = 4, Redirected = 5;
+    CopyWish: Start = 1, Pause = 2, Resume = 3, Retry = 4, Stop = 5, Discard = 6, GiveUp = 7;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use interrex_core::coordinator::io::{Judged, Reply};
 use interrex_core::fleet::Fleet;
 use interrex_core::{
-    Actor, Command, ConfigHash, Epoch, Operation, OperationId, OperationKey, REASON_MAX, Request,
-    Revision,
+    Actor, Command, ConfigHash, CopyId, CopySubject, Epoch, Operation, OperationId, OperationKey,
+    REASON_MAX, Request, Revision,
 };
 use pb::command_request::Command as Wished;
 use prost::Message;
@@ -81,6 +81,15 @@ impl From<&Command> for Wished {
                 text: text.clone(),
                 expect: expect.map(|revision| revision.0),
             }),
+            Command::Copy { subject, wish } => Self::Copy(pb::Copy {
+                subject: Some(match subject {
+                    CopySubject::Id(copy) => pb::copy::Subject::Id(copy.0),
+                    CopySubject::Recorder(recorder) => {
+                        pb::copy::Subject::Recorder(recorder.to_string())
+                    }
+                }),
+                wish: choice::number(*wish),
+            }),
         }
     }
 }
@@ -114,6 +123,15 @@ fn read_command(command: Wished) -> Result<Command, Malformed> {
             key: fields::text("key", note.key, REQUEST_MAX)?,
             text: fields::text("text", note.text, REQUEST_MAX)?,
             expect: note.expect.map(Revision),
+        },
+        Wished::Copy(copy) => Command::Copy {
+            subject: match fields::present("subject", copy.subject)? {
+                pb::copy::Subject::Id(id) => CopySubject::Id(CopyId(id)),
+                pb::copy::Subject::Recorder(name) => {
+                    CopySubject::Recorder(fields::name("recorder", &name)?)
+                }
+            },
+            wish: choice::read(copy.wish)?,
         },
     })
 }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use interrex_core::fleet::{Fleet, Group, Limits, Recorder, SERVERS_MAX, Server};
+use interrex_core::fleet::{
+    ADDRESSES_MAX, CopyPolicy, Fencing, Fleet, Group, Kinds, Limits, Overrides, Recorder,
+    SERVERS_MAX, Server,
+};
 use interrex_core::name::Name;
-use interrex_core::{ConfigHash, GroupId, RecorderId, ServerId};
+use interrex_core::{ConfigHash, GroupId, LogicalAddress, RecorderId, ServerId};
 use prost::Message;
 
 use crate::codec::{Reader, Writer};
 use crate::limits::FLEET_MAX;
-use crate::{Malformed, choice, fields, pb};
+use crate::{Malformed, choice, copy, fields, pb};
 
 /// Sets the hash of a recorder's configuration apart from all others.
 const CONFIG_CONTEXT: &str = "interrex 2026-11-21 recorder configuration v1";
@@ -50,6 +53,11 @@ pub(crate) fn write(to: &mut Writer, fleet: &Fleet) {
             to.uint(3, fields::millis(group.timeout.silence()));
             to.choice(4, group.failback);
             to.uint(5, fields::millis(group.recovery));
+            to.choice_but(6, group.fencing, Fencing::default());
+            to.choice_but(7, group.copy, CopyPolicy::default());
+            to.uint(8, group.copy_rate);
+            to.uint(9, group.copy_kinds.bits().into());
+            to.uint(10, fields::millis(group.keep));
         });
     }
     for (name, server) in &fleet.servers {
@@ -67,6 +75,13 @@ pub(crate) fn write(to: &mut Writer, fleet: &Fleet) {
             to.uint(3, zigzag(recorder.priority));
             to.uint(4, recorder.channels.into());
             to.bytes(5, &recorder.config.0);
+            to.optional_choice(6, recorder.own.fencing);
+            to.optional_choice(7, recorder.own.copy);
+            to.optional_uint(8, recorder.own.copy_kinds.map(|kinds| kinds.bits().into()));
+            to.optional_uint(9, recorder.own.keep.map(fields::millis));
+            for address in recorder.addresses.iter() {
+                to.bytes(10, address.to_string().as_bytes());
+            }
         });
     }
 }
@@ -117,6 +132,11 @@ fn group(from: &mut Reader<'_>) -> Result<Group, Malformed> {
         timeout: fields::timeout("group timeout_ms", from.uint(3)?)?,
         failback: from.choice(4)?,
         recovery: Duration::from_millis(from.uint(5)?),
+        fencing: from.choice_but(6, Fencing::default())?,
+        copy: from.choice_but(7, CopyPolicy::default())?,
+        copy_rate: from.uint(8)?,
+        copy_kinds: copy::kinds("copy_kinds", from.uint32(9, "copy_kinds")?)?,
+        keep: Duration::from_millis(from.uint(10)?),
     })
 }
 
@@ -136,7 +156,35 @@ fn recorder(from: &mut Reader<'_>) -> Result<Recorder, Malformed> {
             "recorder config",
             from.optional_bytes(5)?.unwrap_or_default(),
         )?),
+        own: Overrides {
+            fencing: from.optional_choice(6)?,
+            copy: from.optional_choice(7)?,
+            copy_kinds: from.optional_uint(8)?.map(kinds).transpose()?,
+            keep: from.optional_uint(9)?.map(Duration::from_millis),
+        },
+        addresses: addresses(from)?.into(),
     })
+}
+
+fn kinds(bits: u64) -> Result<Kinds, Malformed> {
+    copy::kinds("copy_kinds", u32::try_from(bits).unwrap_or(u32::MAX))
+}
+
+fn addresses(from: &mut Reader<'_>) -> Result<Vec<LogicalAddress>, Malformed> {
+    let mut addresses = Vec::new();
+    while let Some(bytes) = from.optional_bytes(10)? {
+        let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotText("addresses"))?;
+        let address = copy::logical("addresses", text)?;
+        if address.to_string() != text {
+            return Err(from.not_canonical());
+        }
+        addresses.push(address);
+        if addresses.len() > ADDRESSES_MAX {
+            let (count, max) = (addresses.len(), ADDRESSES_MAX);
+            return Err(Malformed::TooMany { field: "addresses", count, max });
+        }
+    }
+    Ok(addresses)
 }
 
 /// protobuf's sint32.
@@ -148,6 +196,11 @@ fn unzigzag(value: u32) -> i32 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
+/// 0, which is left out, for the default.
+fn but_default<T: choice::Choice + Default + PartialEq>(value: T) -> i32 {
+    if value == T::default() { 0 } else { choice::number(value) }
+}
+
 impl From<&Fleet> for pb::Fleet {
     fn from(fleet: &Fleet) -> Self {
         let ms = |timeout: interrex_core::numbers::Timeout| fields::millis(timeout.silence());
@@ -157,6 +210,11 @@ impl From<&Fleet> for pb::Fleet {
             timeout_ms: ms(group.timeout),
             failback: choice::number(group.failback),
             recovery_ms: fields::millis(group.recovery),
+            fencing: but_default(group.fencing),
+            copy: but_default(group.copy),
+            copy_rate: group.copy_rate,
+            copy_kinds: group.copy_kinds.bits(),
+            keep_ms: fields::millis(group.keep),
         });
         let servers = fleet.servers.iter().map(|(name, server)| pb::Server {
             name: name.to_string(),
@@ -170,6 +228,11 @@ impl From<&Fleet> for pb::Fleet {
             priority: recorder.priority,
             channels: recorder.channels,
             config: recorder.config.0.to_vec(),
+            fencing: recorder.own.fencing.map(choice::number),
+            copy: recorder.own.copy.map(choice::number),
+            copy_kinds: recorder.own.copy_kinds.map(Kinds::bits),
+            keep_ms: recorder.own.keep.map(fields::millis),
+            addresses: recorder.addresses.iter().map(LogicalAddress::to_string).collect(),
         });
         let commands_per_second = fleet.limits.commands_per_second;
         Self {

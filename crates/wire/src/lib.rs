@@ -3,10 +3,12 @@
 //!
 //! Deliberately absent: files, sockets, clocks. Bytes in, bytes out.
 
+pub mod account;
 mod agent;
 mod choice;
 mod codec;
 pub mod command;
+mod copy;
 pub mod decision;
 mod event;
 mod fields;

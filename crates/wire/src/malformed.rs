@@ -1,6 +1,6 @@
 //! Why bytes or a message are not what they should be. Nothing was changed by any of these.
-use interrex_core::Level;
 use interrex_core::name::BadName;
+use interrex_core::{BadAddress, Level};
 
 /// What is wrong, and in which field. Who sent it must be mended; if a disk held it, the disk lies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Malformed {
     /// CONTRACT: `[a-z0-9][a-z0-9-]{0,62}`.
     #[error("{field}: {source}")]
     BadName { field: &'static str, source: BadName },
+    /// Not `host:port`, or no address with a prefix.
+    #[error("{field}: {source}")]
+    BadAddress { field: &'static str, source: BadAddress },
     /// Not UTF-8.
     #[error("{0} is not text")]
     NotText(&'static str),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use interrex_core::{
-    AgentBoot, Answer, BeatSeq, Boot, CoordinatorId, Level, LogIndex, Report, ReportSeq, Revision,
-    ServerDuties, ServerId, SetId, Term, Tick, TickSeq, Wall,
+    AgentBoot, Answer, BeatSeq, Boot, CoordinatorId, CopyStatus, Facts, Level, LogIndex, Report,
+    ReportSeq, Revision, ServerDuties, ServerId, SetId, Term, Tick, TickSeq, Wall,
 };
 
 use crate::limits::{ADDRESS_MAX, REPORT_MAX, VERSION_MAX};
-use crate::{Malformed, agent, fields, pb};
+use crate::{Malformed, agent, copy, fields, pb};
 
 impl From<Term> for pb::LeaderTerm {
     fn from(term: Term) -> Self {
@@ -82,6 +82,9 @@ impl From<&Report> for pb::Report {
             quiet: report.quiet.iter().map(ServerId::to_string).collect(),
             late: report.late.iter().map(ServerId::to_string).collect(),
             duties: report.duties.iter().map(Into::into).collect(),
+            facts: report.facts.iter().map(write_facts).collect(),
+            copies: report.copies.iter().map(write_copies).collect(),
+            erased: report.erased.iter().map(|copy| copy.0).collect(),
         }
     }
 }
@@ -110,8 +113,30 @@ impl TryFrom<pb::Report> for Report {
             quiet: read_servers("Report.quiet", report.quiet)?,
             late: read_servers("Report.late", report.late)?,
             duties: fields::list("Report.duties", report.duties, REPORT_MAX, TryInto::try_into)?,
+            facts: fields::list("Report.facts", report.facts, REPORT_MAX, read_facts)?,
+            copies: fields::list("Report.copies", report.copies, REPORT_MAX, read_copies)?,
+            erased: copy::ids("Report.erased", report.erased, REPORT_MAX)?,
         })
     }
+}
+
+fn write_facts((server, facts): &(ServerId, Facts)) -> pb::ServerFacts {
+    pb::ServerFacts { server: server.to_string(), facts: Some(facts.into()) }
+}
+
+fn read_facts(said: pb::ServerFacts) -> Result<(ServerId, Facts), Malformed> {
+    let facts = said.facts.unwrap_or_default().try_into()?;
+    Ok((fields::name("ServerFacts.server", &said.server)?, facts))
+}
+
+fn write_copies((server, copies): &(ServerId, Vec<CopyStatus>)) -> pb::ServerCopies {
+    let copies = copies.iter().map(Into::into).collect();
+    pb::ServerCopies { server: server.to_string(), copies }
+}
+
+fn read_copies(said: pb::ServerCopies) -> Result<(ServerId, Vec<CopyStatus>), Malformed> {
+    let copies = copy::statuses("ServerCopies.copies", said.copies)?;
+    Ok((fields::name("ServerCopies.server", &said.server)?, copies))
 }
 
 /// Durations by server, to the microsecond.

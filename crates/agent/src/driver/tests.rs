@@ -274,7 +274,12 @@ fn a_tenure_ends_with_the_earliest_of_its_channels() {
     bench.run(vec![Wish { channels: 1, ..wish(1, None) }], 1_000);
     bench.ticks(1_000, 2_000);
     bench.run(vec![wish(2, None)], 2_000);
-    let end = |epoch, last_ms| EndedTenure { recorder: rec(), epoch: Epoch(epoch), last_ms };
+    let end = |epoch, last_ms| EndedTenure {
+        recorder: rec(),
+        epoch: Epoch(epoch),
+        last_ms,
+        account: Arc::default(),
+    };
     assert_eq!(bench.ends(&[1, 2, 9]), [end(1, Some(T0 + 980)), end(9, None)]);
 }
 

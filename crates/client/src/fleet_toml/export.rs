@@ -7,6 +7,8 @@ use interrex_core::fleet::{Failback, Fleet, Mode, Role};
 use jiff::fmt::friendly::SpanPrinter;
 use serde::Serialize;
 
+use super::material;
+
 /// One key that differs between two documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
@@ -70,12 +72,13 @@ fn tables(fleet: &Fleet) -> Vec<Table> {
             Failback::Manual => "manual",
             Failback::Auto => "auto",
         };
-        let keys = vec![
+        let mut keys = vec![
             ("mode", quoted(mode)),
             ("timeout", length(group.timeout.silence())),
             ("failback", quoted(failback)),
             ("recovery", length(group.recovery)),
         ];
+        keys.extend(material::of_group(group));
         tables.push(Table { name: format!("group.{name}"), keys });
     }
     for (name, server) in &fleet.servers {
@@ -88,21 +91,23 @@ fn tables(fleet: &Fleet) -> Vec<Table> {
         tables.push(Table { name: format!("server.{name}"), keys });
     }
     for (name, recorder) in &fleet.recorders {
-        let keys = vec![
+        let mut keys = vec![
             ("home", quoted(recorder.home.as_str())),
             ("priority", recorder.priority.to_string()),
             ("channels", recorder.channels.to_string()),
         ];
+        keys.extend(material::of_addresses(&recorder.addresses));
+        keys.extend(material::of_overrides(&recorder.own));
         tables.push(Table { name: format!("recorder.{name}"), keys });
     }
     tables
 }
 
 /// Names and words of ours need no escapes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-fn length(duration: Duration) -> String {
+pub(super) fn length(duration: Duration) -> String {
     quoted(&SpanPrinter::new().unsigned_duration_to_string(&duration))
 }

@@ -36,6 +36,10 @@ pub(super) struct Group {
     pub(super) failback: Option<Text>,
     pub(super) recovery: Option<Text>,
     pub(super) fencing: Option<Text>,
+    pub(super) copy: Option<Text>,
+    pub(super) copy_rate: Option<Text>,
+    pub(super) copy_kinds: Option<Spanned<Vec<Text>>>,
+    pub(super) keep: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -52,4 +56,9 @@ pub(super) struct Recorder {
     pub(super) home: Text,
     pub(super) priority: Option<Number>,
     pub(super) channels: Option<Number>,
+    pub(super) addresses: Option<Spanned<Vec<Text>>>,
+    pub(super) fencing: Option<Text>,
+    pub(super) copy: Option<Text>,
+    pub(super) copy_kinds: Option<Spanned<Vec<Text>>>,
+    pub(super) keep: Option<Text>,
 }

@@ -7,7 +7,7 @@ use interrex_core::name::BadName;
 use interrex_core::numbers::Timeout;
 use jiff::fmt::friendly::SpanParser;
 
-use super::{Parsed, Places, raw};
+use super::{Parsed, Places, material, raw};
 
 /// Timeouts below this are met only on quiet machines and networks.
 const SHORT: Duration = Duration::from_secs(3);
@@ -56,6 +56,8 @@ pub(super) fn document(raw: &raw::Document, places: &mut Places) -> Result<Parse
         places.homes.insert(id, raw.home.span().start);
         let channels = raw.channels.as_ref().map_or(name.span().start, |value| value.span().start);
         places.channels.insert(id, channels);
+        let addresses = raw.addresses.as_ref().map_or(0, |value| value.span().start);
+        places.addresses.insert(id, addresses);
         fleet.recorders.insert(id, recorder(raw, &table)?);
     }
     Ok(Parsed { fleet, warnings })
@@ -81,9 +83,7 @@ fn group(raw: &raw::Group, table: &str, warnings: &mut Vec<String>) -> Result<Gr
             return Err(at(given, &key, "is longer than 7 days".to_owned()));
         }
     }
-    if let Some(fencing) = &raw.fencing {
-        choice(fencing, &format!("{table}.fencing"), &[("record-first", ())], &["fence-first"])?;
-    }
+    material::group(raw, table, &mut group)?;
     Ok(group)
 }
 
@@ -113,10 +113,12 @@ fn recorder(raw: &raw::Recorder, table: &str) -> Result<Recorder, Wrong> {
         priority,
         channels,
         config: interrex_wire::fleet::config_hash(channels),
+        own: material::overrides(raw, table)?,
+        addresses: material::addresses(raw.addresses.as_ref(), table)?.into(),
     })
 }
 
-fn at<T>(given: &toml::Spanned<T>, key: &str, problem: String) -> Wrong {
+pub(super) fn at<T>(given: &toml::Spanned<T>, key: &str, problem: String) -> Wrong {
     Wrong { at: given.span().start, key: key.to_owned(), problem }
 }
 
@@ -125,7 +127,7 @@ fn named<T: FromStr<Err = BadName>>(given: &raw::Text, key: &str) -> Result<T, W
 }
 
 /// One of `known`; `later` names what is agreed on and not there yet.
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     given: &raw::Text,
     key: &str,
     known: &[(&str, T)],

@@ -2,12 +2,15 @@
 use std::collections::BTreeMap;
 
 use interrex_core::{
-    Act, Actor, Brake, CoordinatorId, Decision, Event, PersonId, Subject, Verdict,
+    Act, Actor, AgentBoot, Brake, CoordinatorId, Decision, Epoch, Event, PersonId, ServerId,
+    Subject, Verdict,
 };
 use interrex_core::{Scope, Testimony, Why};
 use interrex_wire::pb;
 use interrex_wire::segment::Head;
 use serde_json::{Map, Value, json};
+
+use super::material;
 
 use crate::views::{self, EventLine, Time};
 
@@ -101,14 +104,12 @@ impl Renderer {
 
     /// All but the subject, by the event's own field names.
     fn data(&self, event: &Event) -> Value {
-        let boot =
-            |boot: &Option<interrex_core::AgentBoot>| boot.map(|boot| format!("{:016x}", boot.0));
         match event {
             Event::FleetApplied { fleet } => json!({
                 "groups": fleet.groups.len(), "servers": fleet.servers.len(),
                 "recorders": fleet.recorders.len(),
             }),
-            Event::ServerSeen { .. } => json!({}),
+            Event::ServerSeen { .. } | Event::Resumed { .. } => json!({}),
             Event::HeartbeatExpired { testimony, .. } => {
                 json!({ "set": testimony.set.0, "evidence": self.said("silent_ms", testimony) })
             }
@@ -131,8 +132,8 @@ impl Renderer {
             Event::HandoverReady { epoch, .. } | Event::ReleaseOrdered { epoch, .. } => {
                 json!({ "epoch": epoch.0 })
             }
-            Event::HandoverAbandoned { epoch, to, boot: at, .. } => {
-                json!({ "epoch": epoch.0, "to": to.as_str(), "boot": boot(at) })
+            Event::HandoverAbandoned { epoch, to: server, boot: at, .. } => {
+                failed("to", *epoch, *server, *at)
             }
             Event::TookOver { epoch, server, first_ms, tick_ms, recording, channels, .. } => {
                 json!({
@@ -141,7 +142,7 @@ impl Renderer {
                 })
             }
             Event::TakeoverFailed { epoch, server, boot: at, .. } => {
-                json!({ "epoch": epoch.0, "server": server.as_str(), "boot": boot(at) })
+                failed("server", *epoch, *server, *at)
             }
             Event::TenureEnded { epoch, server, last_ms, .. } => {
                 json!({ "epoch": epoch.0, "server": server.as_str(), "last_ms": last_ms })
@@ -149,12 +150,16 @@ impl Renderer {
             Event::Paused { scope: held, until, .. } => {
                 json!({ "scope": scope(*held), "until": Time(until.0) })
             }
-            Event::Resumed { .. } => json!({}),
             Event::Noted { text, .. } => json!({ "text": text }),
             Event::LevelRaised { to } => json!({ "to": to.0 }),
-            Event::LongestTimeoutLowered { timeout, .. } => {
-                json!({ "timeout_ms": millis(*timeout) })
-            }
+            Event::LongestTimeoutLowered { timeout: long, .. } => timeout(*long),
+            Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => material::data(event),
         }
     }
 }
@@ -165,7 +170,8 @@ fn subject(event: &Event) -> Value {
         Event::ServerSeen { server }
         | Event::HeartbeatExpired { server, .. }
         | Event::HeartbeatRestored { server, .. }
-        | Event::LongestTimeoutLowered { server, .. } => json!({ "server": server.as_str() }),
+        | Event::LongestTimeoutLowered { server, .. }
+        | Event::FactsReported { server, .. } => json!({ "server": server.as_str() }),
         Event::MoveWithheld { recorder, .. }
         | Event::FailoverQueued { recorder, .. }
         | Event::HandoverPlanned { recorder, .. }
@@ -175,7 +181,8 @@ fn subject(event: &Event) -> Value {
         | Event::Moved { recorder, .. }
         | Event::TookOver { recorder, .. }
         | Event::TakeoverFailed { recorder, .. }
-        | Event::TenureEnded { recorder, .. } => json!({ "recorder": recorder.as_str() }),
+        | Event::TenureEnded { recorder, .. }
+        | Event::TenureAccounted { recorder, .. } => json!({ "recorder": recorder.as_str() }),
         Event::Paused { subject, .. } | Event::Resumed { subject } => match subject {
             Subject::Everything => json!({ "everything": true }),
             Subject::Group(group) => json!({ "group": group.as_str() }),
@@ -183,7 +190,21 @@ fn subject(event: &Event) -> Value {
         },
         Event::Noted { key, .. } => json!({ "key": key }),
         Event::LevelRaised { .. } => json!({ "cluster": true }),
+        Event::CopyOpened { copy, .. }
+        | Event::CopyProgressed { copy, .. }
+        | Event::CopySteered { copy, .. }
+        | Event::CopyClosed { copy, .. }
+        | Event::MaterialErased { copy, .. } => json!({ "copy": copy.0 }),
     }
+}
+
+fn failed(key: &str, epoch: Epoch, server: ServerId, boot: Option<AgentBoot>) -> Value {
+    let boot = boot.map(|boot| format!("{:016x}", boot.0));
+    json!({ "epoch": epoch.0, key: server.as_str(), "boot": boot })
+}
+
+fn timeout(long: std::time::Duration) -> Value {
+    json!({ "timeout_ms": millis(long) })
 }
 
 fn with_ticket(act: &Act, mut data: Value) -> Value {

@@ -18,9 +18,11 @@ const AGENTS: &[Role] = &[Role::Agent];
 pub(super) fn may_wish(command: &Command) -> &'static [Role] {
     match command {
         Command::ApplyFleet(_) => ADMINS,
-        Command::FailOver(_) | Command::FailBack(_) | Command::Pause(_) | Command::Resume(_) => {
-            MOVERS
-        }
+        Command::FailOver(_)
+        | Command::FailBack(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Copy(_) => MOVERS,
         Command::Note(_) => WRITERS,
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn unreadable(index: LogIndex, error: &Malformed) -> FolderError {
         | Malformed::UnknownField { .. }
         | Malformed::Missing(_)
         | Malformed::BadName { .. }
+        | Malformed::BadAddress { .. }
         | Malformed::NotText(_)
         | Malformed::TooLong { .. }
         | Malformed::TooMany { .. }

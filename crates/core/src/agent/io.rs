@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Ack, AgentBoot, BootTime, ConfigHash, Duty, EndedTenure, Epoch, Heartbeat, RecorderId,
-    ServerId, Wall,
+    Ack, AgentBoot, BootTime, ConfigHash, CopyDuty, CopyId, CopyStatus, Duty, EndedTenure, Epoch,
+    Facts, Heartbeat, RecorderId, ServerId, Wall,
 };
 
 /// Who this agent is; fixed for one life of its process.
@@ -23,6 +23,8 @@ pub struct AgentIdentity {
     /// A9, WS-11: a starting agent waits this long for a majority before it records from its last
     /// good configuration. [`super::CONNECTION_TIMEOUT`] where nothing is set.
     pub connection_timeout: Duration,
+    /// Told with each beat.
+    pub facts: Facts,
 }
 
 /// What an agent's shell reads once for each input (A4).
@@ -69,6 +71,10 @@ pub enum AgentInput {
     Status(Vec<DriverStatus>),
     /// Answers [`AgentOutput::FindEnds`], for those tenures that the driver has stopped recording.
     Ended(Vec<EndedTenure>),
+    /// How far each copy is that is being fetched, complete.
+    Copies(Vec<CopyStatus>),
+    /// The material of these copies has been removed, and that is durable. Adds to what was said.
+    Erased(Vec<CopyId>),
 }
 
 /// What the driver says of one recorder and epoch.
@@ -151,6 +157,9 @@ pub enum AgentOutput {
     },
     /// Where do these tenures end on this disk? Asked again until [`AgentInput::Ended`] names them.
     FindEnds(Vec<(RecorderId, Epoch)>),
+    /// All that is to be done for copies, in id order; what is not named is to be given up, and
+    /// what is durable of it kept. Those to erase are named until the log has it that they are.
+    Copies(Vec<CopyDuty>),
     /// Keep this durably, in place of what was kept before: the last good configuration (A9).
     Remember(Vec<Duty>),
     /// For the first time, a majority of voters has acknowledged a beat of this boot.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::io::{AgentOutput, Deed, DriverStatus, Wish};
 use super::lease::Leases;
 use crate::{
-    Assignment, AssignmentId, BootTime, ConfigHash, Duty, DutyKind, DutyStatus, EndedTenure, Epoch,
-    Phase, RecorderId, ServerId,
+    Assignment, AssignmentId, BootTime, ConfigHash, Duty, DutyKind, DutyStatus, ENDED_MAX,
+    EndedTenure, Epoch, Phase, RecorderId, ServerId,
 };
 
 type Tenure = (RecorderId, Epoch);
@@ -35,18 +35,22 @@ impl Obedience {
         Self { remembered: last_good.clone(), last_good, ..Self::default() }
     }
 
-    /// A2: takes `assignment` if it is newer than the one that counts.
-    pub(super) fn assign(&mut self, server: ServerId, assignment: Assignment) {
+    /// A2: takes `assignment` if it is newer than the one that counts, and returns it.
+    pub(super) fn assign(
+        &mut self,
+        server: ServerId,
+        assignment: Assignment,
+    ) -> Option<&Assignment> {
         let newest = self.newest.as_ref().map(|newest| newest.id);
         if assignment.server != server || Some(assignment.id) <= newest {
-            return;
+            return None;
         }
         if newest.is_some_and(|newest| newest.generation < assignment.id.generation) {
             self.released.clear(); // M7: epochs of another beginning
         }
         self.told |= !assignment.duties.is_empty();
         self.ended.retain(|tenure, _| assignment.ends_wanted.contains(tenure));
-        self.newest = Some(assignment);
+        Some(self.newest.insert(assignment))
     }
 
     pub(super) fn holds(&self) -> Option<AssignmentId> {
@@ -128,9 +132,9 @@ impl Obedience {
         self.named().iter().map(|duty| self.duty(duty)).collect()
     }
 
-    /// What the coordinators are told of tenures that are over.
+    /// What the coordinators are told of tenures that are over, as many at once as a beat may hold.
     pub(super) fn ended(&self) -> Vec<EndedTenure> {
-        self.ended.values().copied().collect()
+        self.ended.values().take(ENDED_MAX).cloned().collect()
     }
 
     /// True if the tenure is named; its lease end is still of interest.
@@ -168,7 +172,7 @@ impl Obedience {
             self.acting.contains(&(duty.recorder, duty.epoch))
                 || (duty.kind != DutyKind::Prepare && self.remembered.iter().any(before))
         };
-        let good: Vec<Duty> = newest.duties.iter().filter(acted).copied().collect();
+        let good: Vec<Duty> = newest.duties.iter().filter(acted).cloned().collect();
         // An empty word of a few is not yet a reason to forget what we were.
         let sure = self.last_good.is_empty() || !good.is_empty();
         if sure && good != self.remembered {

@@ -3,7 +3,7 @@
 use super::Coordinator;
 use super::touched::{Touched, touched};
 use crate::coordinator::io::Output;
-use crate::{Decision, Entry, Event, LogIndex, Moment, ServerId};
+use crate::{Assignment, Decision, Entry, Event, LogIndex, Moment, ServerId};
 
 impl Coordinator {
     /// The next entry is committed.
@@ -88,8 +88,8 @@ impl Coordinator {
     fn reassign(&mut self, server: ServerId) {
         if let Some(known) = self.assignments.get_mut(&server) {
             let new = crate::assignment(&self.state, server);
-            let same = (&new.duties, &new.ends_wanted) == (&known.duties, &known.ends_wanted);
-            if !same || new.id.generation != known.id.generation {
+            let relabelled = Assignment { id: new.id, ..known.clone() };
+            if new != relabelled || new.id.generation != known.id.generation {
                 *known = new;
             }
         }

@@ -7,7 +7,8 @@ use crate::detector::Missed;
 use crate::grants::grants;
 use crate::promise::Freed;
 use crate::{
-    Ack, Answer, Assignment, CoordinatorId, Heartbeat, Moment, Report, ServerDuties, ServerId, Tick,
+    Ack, Answer, Assignment, CoordinatorId, ENDED_MAX, Heartbeat, Moment, Report, ServerDuties,
+    ServerId, Tick,
 };
 
 impl Coordinator {
@@ -162,6 +163,9 @@ impl Coordinator {
             quiet,
             late,
             duties: self.duties(),
+            facts: Vec::new(),
+            copies: Vec::new(),
+            erased: Vec::new(),
         }
     }
 
@@ -192,7 +196,7 @@ impl Coordinator {
                 boot: agent.boot,
                 seq: agent.seq,
                 duties: agent.duties.clone(),
-                ended: ended.copied().collect(),
+                ended: ended.take(ENDED_MAX).cloned().collect(),
             })
         };
         self.waited.iter().filter_map(said).collect()

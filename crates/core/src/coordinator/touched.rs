@@ -43,11 +43,19 @@ pub(super) fn touched<'a>(state: &State, events: impl Iterator<Item = &'a Event>
             Event::HandoverAbandoned { recorder, to: server, .. }
             | Event::TookOver { recorder, server, .. }
             | Event::TakeoverFailed { recorder, server, .. }
-            | Event::TenureEnded { recorder, server, .. } => {
+            | Event::TenureEnded { recorder, server, .. }
+            | Event::TenureAccounted { recorder, server, .. }
+            | Event::CopyOpened { recorder, from: server, .. } => {
                 servers.insert(*server);
                 about(state, *recorder, &mut servers);
             }
-            Event::Paused { .. }
+            Event::FactsReported { server, .. } | Event::MaterialErased { server, .. } => {
+                servers.insert(*server);
+            }
+            Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. } => {}

@@ -44,7 +44,14 @@ pub(super) fn handovers_go_step_by_step(scene: &Scene<'_>) -> bool {
         | Event::Resumed { .. }
         | Event::Noted { .. }
         | Event::LevelRaised { .. }
-        | Event::LongestTimeoutLowered { .. } => true,
+        | Event::LongestTimeoutLowered { .. }
+        | Event::FactsReported { .. }
+        | Event::CopyOpened { .. }
+        | Event::CopyProgressed { .. }
+        | Event::CopySteered { .. }
+        | Event::CopyClosed { .. }
+        | Event::MaterialErased { .. }
+        | Event::TenureAccounted { .. } => true,
     })
 }
 
@@ -103,7 +110,14 @@ pub(super) fn takeovers_are_of_the_holder(scene: &Scene<'_>) -> bool {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => return true,
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => return true,
         };
         let taking = walk.step(recorder);
         matches!(taking, Some(HandoverStep::TakingOver | HandoverStep::Trying))

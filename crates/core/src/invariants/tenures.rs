@@ -86,6 +86,13 @@ pub(super) fn ends_are_told_once(scene: &Scene<'_>) -> bool {
         | Event::Resumed { .. }
         | Event::Noted { .. }
         | Event::LevelRaised { .. }
-        | Event::LongestTimeoutLowered { .. } => true,
+        | Event::LongestTimeoutLowered { .. }
+        | Event::FactsReported { .. }
+        | Event::CopyOpened { .. }
+        | Event::CopyProgressed { .. }
+        | Event::CopySteered { .. }
+        | Event::CopyClosed { .. }
+        | Event::MaterialErased { .. }
+        | Event::TenureAccounted { .. } => true,
     })
 }

@@ -15,6 +15,10 @@ const NOTE: usize = 16;
 const FLEET_ITEM: usize = 192;
 /// What one coordinator's word in a testimony takes.
 const WORD: usize = 24;
+/// What a channel of an account takes.
+const CHANNEL: usize = 72;
+/// What a span of an account takes.
+const SPAN: usize = 16;
 
 /// Grows on the state that is ahead.
 pub(super) struct Draft<'a> {
@@ -116,6 +120,9 @@ fn event_weight(event: &Event) -> usize {
     | Event::HeartbeatRestored { testimony, .. } = event
     {
         EVENT + WORD * testimony.by.len()
+    } else if let Event::TenureAccounted { account, .. } = event {
+        let channels = account.channels.iter();
+        EVENT + channels.map(|channel| CHANNEL + SPAN * channel.spans.len()).sum::<usize>()
     } else {
         EVENT
     }

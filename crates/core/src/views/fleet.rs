@@ -48,7 +48,14 @@ impl FleetView {
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Noted { .. }
-            | Event::LevelRaised { .. } => {}
+            | Event::LevelRaised { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
         }
     }
 
@@ -80,7 +87,10 @@ impl FleetView {
         for (id, recorder) in recorders {
             let (home, config) = (recorder.home, recorder.config);
             let (priority, channels) = (recorder.priority, recorder.channels);
-            lines.line(format_args!("recorder {id} {home} {priority} {channels} {config}"));
+            let (own, addresses) = (&recorder.own, &recorder.addresses);
+            lines.line(format_args!(
+                "recorder {id} {home} {priority} {channels} {config} {own:?} {addresses:?}"
+            ));
         }
         for (id, longest) in &self.longest {
             lines.line(format_args!("longest {id} {}", longest.as_millis()));

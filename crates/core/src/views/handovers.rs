@@ -109,10 +109,7 @@ impl Handovers {
                 self.step(recorder, HandoverStep::Ready, stepped)
             }
             Event::HandoverAbandoned { recorder, to, boot, .. } => {
-                self.drop(recorder);
-                if let Some(trying) = self.trying.remove(&recorder) {
-                    self.put(trying);
-                }
+                self.abandon(recorder);
                 self.unfit.insert((recorder, to), Unfit { boot, marked: stepped });
             }
             Event::ReleaseOrdered { recorder, .. } => {
@@ -137,9 +134,7 @@ impl Handovers {
             }
             // A receiver that was away gets the time of a whole step again.
             Event::HeartbeatRestored { server, .. } => {
-                if let Some(open) = self.to.get(&server).and_then(|r| self.open.get_mut(r)) {
-                    open.stepped = stepped;
-                }
+                self.begin_anew(server, stepped);
             }
             Event::FleetApplied { ref fleet } => self.keep_those_of(fleet),
             Event::ServerSeen { .. }
@@ -151,7 +146,27 @@ impl Handovers {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => {}
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
+        }
+    }
+
+    fn abandon(&mut self, recorder: RecorderId) {
+        self.drop(recorder);
+        if let Some(trying) = self.trying.remove(&recorder) {
+            self.put(trying);
+        }
+    }
+
+    fn begin_anew(&mut self, receiver: ServerId, stepped: Revision) {
+        if let Some(open) = self.to.get(&receiver).and_then(|r| self.open.get_mut(r)) {
+            open.stepped = stepped;
         }
     }
 

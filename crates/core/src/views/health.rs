@@ -52,7 +52,14 @@ impl Health {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => {}
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
         }
     }
 

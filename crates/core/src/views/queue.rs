@@ -70,7 +70,14 @@ impl FailoverQueue {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => {}
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
         }
     }
 

@@ -92,7 +92,14 @@ impl Roles {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => {}
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
         }
     }
 

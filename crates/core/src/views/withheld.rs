@@ -58,7 +58,14 @@ impl Withheld {
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. }
-            | Event::LongestTimeoutLowered { .. } => {}
+            | Event::LongestTimeoutLowered { .. }
+            | Event::FactsReported { .. }
+            | Event::CopyOpened { .. }
+            | Event::CopyProgressed { .. }
+            | Event::CopySteered { .. }
+            | Event::CopyClosed { .. }
+            | Event::MaterialErased { .. }
+            | Event::TenureAccounted { .. } => {}
         }
     }
 

@@ -6,10 +6,11 @@ use interrex_core::agent::{
     Agent, AgentIdentity, AgentInput, AgentMoment, AgentOutput, CONNECTION_TIMEOUT, Connection,
     Deed, DriverStatus, Link, Wish,
 };
+use interrex_core::fleet::Fencing;
 use interrex_core::{
     Ack, AgentBoot, Assignment, AssignmentId, BeatSeq, Boot, BootTime, ConfigHash, CoordinatorId,
-    Duty, DutyKind, Epoch, Generation, Grant, Heartbeat, LogIndex, RecorderId, ServerId, SetId,
-    Voters, Wall,
+    Duty, DutyKind, Epoch, Facts, Generation, Grant, Heartbeat, LogIndex, RecorderId, ServerId,
+    SetId, Voters, Wall,
 };
 
 pub(crate) const BOOT: AgentBoot = AgentBoot(77);
@@ -43,12 +44,21 @@ pub(crate) fn duty(n: u64, epoch: u64, kind: DutyKind) -> Duty {
         kind,
         channels: 4,
         config: ConfigHash([u8::try_from(epoch).unwrap(); 32]),
+        fencing: Fencing::RecordFirst,
+        addresses: [].into(),
     }
 }
 
 pub(crate) fn assignment(generation: u64, index: u64, duties: &[Duty]) -> Assignment {
     let id = AssignmentId { generation: Generation(generation), index: LogIndex(index) };
-    Assignment { server: server(), id, duties: duties.to_vec(), ends_wanted: Vec::new() }
+    Assignment {
+        server: server(),
+        id,
+        duties: duties.to_vec(),
+        ends_wanted: Vec::new(),
+        copies: Vec::new(),
+        keep: Vec::new(),
+    }
 }
 
 /// An acknowledgement by `c` of `seq`, by three voters, granting nothing, assigning nothing.
@@ -98,6 +108,7 @@ impl Bench {
             last_good,
             links: 3,
             connection_timeout: CONNECTION_TIMEOUT,
+            facts: Facts::default(),
         };
         let now = AgentMoment { boot: boot_ms(0), wall: Wall(0) };
         Self { agent: Agent::start(identity, now), at: 0, dice: 0, out: Vec::new() }

@@ -1,4 +1,6 @@
 //! A1, A2, A5, A8, A9: which word counts, and what is done about it.
+use std::sync::Arc;
+
 use interrex_core::agent::{AgentInput, AgentOutput, Connection, Deed, Link};
 use interrex_core::{AgentBoot, BeatSeq, Duty, DutyKind, EndedTenure, Epoch, Phase};
 use proptest::prelude::*;
@@ -181,9 +183,10 @@ fn ends_are_asked_for_until_they_are_found() {
     };
     assert_eq!(asks(&out), 1);
     assert!((4..=5).contains(&asks(&bench.run(1_000))));
-    let end = EndedTenure { recorder: rec(1), epoch: Epoch(3), last_ms: Some(123) };
-    let other = EndedTenure { epoch: Epoch(4), ..end };
-    bench.give(AgentInput::Ended(vec![end, other]));
+    let (last_ms, account) = (Some(123), Arc::default());
+    let end = EndedTenure { recorder: rec(1), epoch: Epoch(3), last_ms, account };
+    let other = EndedTenure { epoch: Epoch(4), ..end.clone() };
+    bench.give(AgentInput::Ended(vec![end.clone(), other]));
     assert_eq!(bench.beat().ended, [end], "only what was asked, and at once");
     assert_eq!(asks(&bench.run(2_000)), 0);
     bench.ack(assigning(1, 1, assignment(1, 2, &[])));
@@ -233,7 +236,7 @@ fn a_majority_in_time_makes_the_last_good_configuration_void() {
 fn it_remembers_what_it_acts_for() {
     let mut bench = begun();
     let (kept, next) = (duty(1, 1, DutyKind::Act), duty(2, 1, DutyKind::Prepare));
-    let out = told(&mut bench, 1, &[kept, next], 1);
+    let out = told(&mut bench, 1, &[kept.clone(), next], 1);
     assert!(out.contains(&AgentOutput::Remember(vec![kept])));
     assert!(!bench.run(L + 100).iter().any(|out| matches!(out, AgentOutput::Remember(_))));
 }

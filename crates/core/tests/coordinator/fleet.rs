@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use interrex_core::coordinator::Coordinator;
 use interrex_core::coordinator::io::{Input, Output, Reply, Ticket};
-use interrex_core::fleet::{Failback, Fleet, Group, Limits, Mode, Recorder, Role, Server};
+use interrex_core::fleet::{
+    Failback, Fleet, Group, Limits, Mode, Overrides, Recorder, Role, Server,
+};
 use interrex_core::numbers::Timeout;
 use interrex_core::*;
 
@@ -22,6 +24,8 @@ pub(crate) fn fleet() -> Fleet {
         priority: 0,
         channels: 2,
         config: ConfigHash([7; 32]),
+        own: Overrides::default(),
+        addresses: Arc::default(),
     };
     Fleet {
         limits: Limits { commands_per_second: 0 },

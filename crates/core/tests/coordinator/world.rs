@@ -1,6 +1,7 @@
 //! Coordinators, agents, one log and one clock. Messages arrive at once unless a cut forbids it;
 //! an entry is committed when it is appended, unless the test holds it back.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use interrex_core::agent::{
@@ -158,6 +159,7 @@ impl World {
             links: 3,
             last_good: vec![],
             connection_timeout: Duration::from_secs(60),
+            facts: Facts::default(),
         };
         let agent = Agent::start(identity, self.agent_moment());
         self.assigned.remove(&server(name));
@@ -291,7 +293,11 @@ impl World {
                 }
                 AgentOutput::FindEnds(tenures) => {
                     let last_ms = Some(self.now);
-                    let end = |(recorder, epoch)| EndedTenure { recorder, epoch, last_ms };
+                    let account = Arc::new(Account::default());
+                    let end = |(recorder, epoch)| {
+                        let account = account.clone();
+                        EndedTenure { recorder, epoch, last_ms, account }
+                    };
                     self.tell_agent(to, AgentInput::Ended(tenures.into_iter().map(end).collect()));
                 }
                 _ => {}

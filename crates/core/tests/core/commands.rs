@@ -101,7 +101,7 @@ fn a_removed_recorder_comes_back_in_a_new_epoch_and_at_its_old_home_only() {
     let elsewhere = edited(&world, |fleet| {
         fleet.servers.insert(server("srv-9"), old.servers[&server("srv-1")]);
         let home = server("srv-9");
-        let rec = fleet::Recorder { home, ..old.recorders[&recorder("rec-1")] };
+        let rec = fleet::Recorder { home, ..old.recorders[&recorder("rec-1")].clone() };
         fleet.recorders.insert(recorder("rec-1"), rec);
     });
     assert_eq!(code(&world, &elsewhere), "in_use");

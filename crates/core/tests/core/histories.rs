@@ -89,7 +89,7 @@ impl Dice {
         }
         for (recorder, epoch) in ends_wanted {
             let last_ms = (self.roll(4) > 0).then(|| self.roll(9_000));
-            world.tell_end(server, EndedTenure { recorder, epoch, last_ms });
+            world.tell_end(server, ended(recorder, epoch, last_ms));
         }
     }
 
@@ -283,7 +283,7 @@ fn heals(mut world: World, seed: u64) {
                 }
             }
             for (recorder, epoch) in ends_wanted {
-                world.tell_end(server, EndedTenure { recorder, epoch, last_ms: Some(1) });
+                world.tell_end(server, ended(recorder, epoch, Some(1)));
             }
         }
         world.once(&[]);

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     reason = "helpers of tests fail as tests do"
 )]
+mod brief;
 mod commands;
 mod due;
 mod histories;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use interrex_core::fleet::{Failback, Mode};
 use interrex_core::*;
 
+use crate::brief::{brief, show};
 use crate::world::*;
 
 /// Runs `line` in `world` and returns what was decided, a line an event.
@@ -83,7 +84,7 @@ fn happen(world: &mut World, words: &[&str]) -> Option<Command> {
         }
         ["ended", name, of, epoch, last] => {
             let (recorder, epoch, last_ms) = (recorder(of), number(epoch), last.parse().ok());
-            world.tell_end(server(name), EndedTenure { recorder, epoch, last_ms });
+            world.tell_end(server(name), ended(recorder, epoch, last_ms));
         }
         ["reboot", name] => world.reboot(server(name)),
         ["clear", of, epoch, ..] => {
@@ -192,93 +193,3 @@ fn duration(text: &str) -> Duration {
         _ => panic!("{text}"),
     }
 }
-
-/// One event as a line.
-pub(crate) fn brief(event: &Event) -> String {
-    let kind = event.kind();
-    match event {
-        Event::ServerSeen { server } => format!("{kind} {server}"),
-        Event::HeartbeatExpired { server, testimony }
-        | Event::HeartbeatRestored { server, testimony } => {
-            let by: Vec<_> = testimony.by.keys().map(|c| format!("c{}", c.0)).collect();
-            format!("{kind} {server} by {}", by.join(","))
-        }
-        Event::MoveWithheld { recorder, by, to, .. } => {
-            let to = to.map_or("nobody".into(), |to| to.to_string());
-            format!("{kind} {recorder} by {by:?}, would go to {to}")
-        }
-        Event::FailoverQueued { recorder, failover, cause, .. } => {
-            format!("{kind} {recorder} ({failover}, {cause:?})")
-        }
-        Event::HandoverPlanned { recorder, from, to, epoch, why, failover, cause } => {
-            format!("{kind} {recorder} {epoch} {from} -> {to} ({why:?}, {failover}, {cause:?})")
-        }
-        Event::HandoverReady { recorder, epoch } | Event::ReleaseOrdered { recorder, epoch } => {
-            format!("{kind} {recorder} {epoch}")
-        }
-        Event::HandoverAbandoned { recorder, epoch, to, .. } => {
-            format!("{kind} {recorder} {epoch} -> {to}")
-        }
-        Event::Moved { recorder, from, to, epoch, why, failover, cause } => {
-            format!("{kind} {recorder} {from} -> {to} {epoch} ({why:?}, {failover}, {cause:?})")
-        }
-        Event::TookOver { recorder, epoch, server, first_ms, .. } => {
-            format!("{kind} {recorder} {epoch} {server} from {first_ms}")
-        }
-        Event::TakeoverFailed { recorder, epoch, server, .. } => {
-            format!("{kind} {recorder} {epoch} {server}")
-        }
-        Event::TenureEnded { recorder, epoch, server, last_ms } => {
-            format!("{kind} {recorder} {epoch} {server} at {last_ms:?}")
-        }
-        Event::Paused { subject, scope, .. } => format!("{kind} {subject:?} {scope:?}"),
-        Event::Resumed { subject } => format!("{kind} {subject:?}"),
-        Event::Noted { key, text } => format!("{kind} {key} {text}"),
-        Event::FleetApplied { .. }
-        | Event::LevelRaised { .. }
-        | Event::LongestTimeoutLowered { .. } => kind.into(),
-    }
-}
-
-/// What operators would see.
-fn show(state: &State) -> Vec<String> {
-    let mut lines = Vec::new();
-    for tenure in state.roles.tenures() {
-        let (shown, brake) = recorder_state(state, tenure.recorder).unwrap();
-        let held_by = brake.map_or(String::new(), |brake| format!(" by {brake:?}"));
-        let &views::Tenure { recorder, holder, epoch, .. } = &tenure;
-        lines.push(format!("  {recorder} {} {holder} {epoch}{held_by}", shown.name()));
-    }
-    for waiting in state.queue.iter() {
-        lines.push(format!("  queue {} ({})", waiting.recorder, waiting.failover));
-    }
-    for entry in state.failovers.iter() {
-        let &views::FailoverEntry { id, recorder, from, cause, gap_ms, .. } = entry;
-        let to = entry.to.map_or("nobody".into(), |to| to.to_string());
-        let state = if entry.is_open() { "open" } else { "finalized" };
-        let times = [
-            ("expired", entry.expired),
-            ("queued", entry.queued),
-            ("failed_over", entry.failed_over),
-            ("took_over", entry.took_over),
-            ("failback_started", entry.failback_started),
-            ("failed_back", entry.failed_back),
-        ];
-        let times = times.iter().filter(|(_, time)| time.is_some()).map(|(name, _)| *name);
-        let times: Vec<_> = times.collect();
-        let gap = gap_ms.map_or(String::new(), |gap| format!(" gap {gap} ms"));
-        lines.push(format!(
-            "  {id} {state} {recorder} {from} -> {to} {cause:?}: {}{gap}",
-            times.join(" ")
-        ));
-    }
-    for tenure in state.roles.tenures() {
-        for duty in assignment(state, tenure.holder).duties {
-            let holder = tenure.holder;
-            lines.push(format!("  {holder}: {:?} {} {}", duty.kind, duty.recorder, duty.epoch));
-        }
-    }
-    lines
-}
-
-use interrex_core::views;

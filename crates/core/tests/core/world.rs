@@ -159,7 +159,7 @@ impl World {
             Outcome::Applied(_) => {
                 let step = Step { before: &before, decision, after: &self.state };
                 for broken in [violated(step), violated_anywhere(step)] {
-                    let told: Vec<_> = decision.events().map(crate::script::brief).collect();
+                    let told: Vec<_> = decision.events().map(crate::brief::brief).collect();
                     assert!(broken.is_empty(), "{broken:?} by {told:#?} at {applied}");
                 }
             }
@@ -234,7 +234,7 @@ impl Plan {
     pub(crate) fn fleet(self) -> Fleet {
         let timeout = Timeout::new(self.timeout).unwrap();
         let Self { mode, failback, recovery, .. } = self;
-        let policy = Group { mode, timeout, failback, recovery };
+        let policy = Group { mode, timeout, failback, recovery, ..Group::default() };
         let mut fleet = Fleet::default();
         fleet.groups.insert(group("hall-a"), policy);
         for n in 1..=self.hosts + self.standbys {
@@ -243,8 +243,14 @@ impl Plan {
             fleet.servers.insert(server(&format!("srv-{n}")), document);
             if role == Role::RecorderHost {
                 let home = server(&format!("srv-{n}"));
-                let document =
-                    Recorder { home, priority: 100, channels: 4, config: ConfigHash::default() };
+                let document = Recorder {
+                    home,
+                    priority: 100,
+                    channels: 4,
+                    config: ConfigHash::default(),
+                    own: Overrides::default(),
+                    addresses: Arc::default(),
+                };
                 fleet.recorders.insert(recorder(&format!("rec-{n}")), document);
             }
         }
@@ -275,4 +281,9 @@ pub(crate) fn recorder(name: &str) -> RecorderId {
 
 pub(crate) fn group(name: &str) -> GroupId {
     name.parse().unwrap()
+}
+
+/// The end of a tenure, with nothing accounted.
+pub(crate) fn ended(recorder: RecorderId, epoch: Epoch, last_ms: Option<u64>) -> EndedTenure {
+    EndedTenure { recorder, epoch, last_ms, account: Arc::default() }
 }

@@ -48,6 +48,27 @@ impl<'a> Reader<'a> {
         T::of(value).ok_or(Malformed::BadValue { field: T::NAME, value: signed(value) })
     }
 
+    /// A value out of a closed list, if it is there.
+    pub(crate) fn optional_choice<T: Choice>(
+        &mut self,
+        field: u32,
+    ) -> Result<Option<T>, Malformed> {
+        let Some(value) = self.optional_uint(field)? else { return Ok(None) };
+        T::of(value).map(Some).ok_or(Malformed::BadValue { field: T::NAME, value: signed(value) })
+    }
+
+    /// The same where one of the list is left out.
+    pub(crate) fn choice_but<T: Choice + PartialEq>(
+        &mut self,
+        field: u32,
+        left_out: T,
+    ) -> Result<T, Malformed> {
+        match self.optional_choice(field)? {
+            Some(value) if value == left_out => Err(self.not_canonical()),
+            found => Ok(found.unwrap_or(left_out)),
+        }
+    }
+
     /// Eight bytes; 0 if they are left out.
     pub(crate) fn fixed(&mut self, field: u32) -> Result<u64, Malformed> {
         match self.optional_fixed(field)? {

@@ -57,6 +57,20 @@ impl Writer {
         self.uint(field, value.number().into());
     }
 
+    /// The same where one of the list is left out.
+    pub(crate) fn choice_but<T: Choice + PartialEq>(&mut self, field: u32, value: T, left_out: T) {
+        if value != left_out {
+            self.choice(field, value);
+        }
+    }
+
+    /// A value out of a closed list, if there is one.
+    pub(crate) fn optional_choice(&mut self, field: u32, value: Option<impl Choice>) {
+        if let Some(value) = value {
+            self.choice(field, value);
+        }
+    }
+
     /// A name.
     pub(crate) fn name(&mut self, field: u32, name: Name) {
         self.bytes(field, name.as_str().as_bytes());

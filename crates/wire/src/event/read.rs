@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interrex_core::{
-    AgentBoot, Cause, CoordinatorId, Epoch, Event, FailoverId, GroupId, KEY_MAX, Level, LogTime,
-    NOTE_MAX, RecorderId, ServerId, SetId, Subject, Testimony, Why,
+    AgentBoot, Cause, CoordinatorId, CopyId, Epoch, Event, FailoverId, GroupId, KEY_MAX, Level,
+    LogTime, NOTE_MAX, RecorderId, ServerId, SetId, Subject, Testimony, Why,
 };
 
 use crate::codec::Reader;
 use crate::limits::MEMBERS_MAX;
-use crate::{Malformed, fleet};
+use crate::{Malformed, account, copy, fleet};
 
 type Read = fn(&mut Reader<'_>) -> Result<Event, Malformed>;
 
 /// By number, from 1.
-const KINDS: [(&str, Read); 19] = [
+const KINDS: [(&str, Read); 26] = [
     ("FleetApplied", fleet_applied),
     ("ServerSeen", |from| Ok(Event::ServerSeen { server: server(from, 1)? })),
     ("HeartbeatExpired", heartbeat_expired),
@@ -35,6 +35,13 @@ const KINDS: [(&str, Read); 19] = [
     ("Noted", noted),
     ("LevelRaised", |from| Ok(Event::LevelRaised { to: Level(from.uint32(1, "to")?) })),
     ("LongestTimeoutLowered", longest_timeout_lowered),
+    ("FactsReported", facts_reported),
+    ("CopyOpened", copy_opened),
+    ("CopyProgressed", copy_progressed),
+    ("CopySteered", copy_steered),
+    ("CopyClosed", copy_closed),
+    ("MaterialErased", material_erased),
+    ("TenureAccounted", tenure_accounted),
 ];
 
 /// The event that is the body of an `Event` message.
@@ -158,6 +165,54 @@ fn longest_timeout_lowered(from: &mut Reader<'_>) -> Result<Event, Malformed> {
     Ok(Event::LongestTimeoutLowered { server, timeout: Duration::from_millis(from.uint(2)?) })
 }
 
+fn facts_reported(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    let server = server(from, 1)?;
+    Ok(Event::FactsReported { server, facts: copy::read_facts(from.message(2, "Facts")?)? })
+}
+
+fn copy_opened(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::CopyOpened {
+        copy: copy_id(from)?,
+        recorder: from.name(2, "recorder").map(RecorderId)?,
+        epoch: Epoch(from.uint(3)?),
+        from: server(from, 4)?,
+        failover: from.optional_uint(5)?.map(FailoverId),
+    })
+}
+
+fn copy_progressed(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::CopyProgressed {
+        copy: copy_id(from)?,
+        progress: copy::read_progress(from.message(2, "Progress")?)?,
+        standing: from.choice(3)?,
+    })
+}
+
+fn copy_steered(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::CopySteered { copy: copy_id(from)?, steering: from.choice(2)? })
+}
+
+fn copy_closed(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::CopyClosed {
+        copy: copy_id(from)?,
+        end: from.choice(2)?,
+        progress: copy::read_progress(from.message(3, "Progress")?)?,
+    })
+}
+
+fn material_erased(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::MaterialErased { copy: copy_id(from)?, server: server(from, 2)? })
+}
+
+fn tenure_accounted(from: &mut Reader<'_>) -> Result<Event, Malformed> {
+    Ok(Event::TenureAccounted {
+        recorder: recorder(from)?,
+        epoch: epoch(from)?,
+        server: server(from, 3)?,
+        account: Arc::new(account::read(from.message(4, "Account")?)?),
+    })
+}
+
 /// What a plan and a move say alike.
 struct Move {
     recorder: RecorderId,
@@ -189,6 +244,10 @@ fn recorder(from: &mut Reader<'_>) -> Result<RecorderId, Malformed> {
 
 fn server(from: &mut Reader<'_>, field: u32) -> Result<ServerId, Malformed> {
     from.name(field, "server").map(ServerId)
+}
+
+fn copy_id(from: &mut Reader<'_>) -> Result<CopyId, Malformed> {
+    from.uint(1).map(CopyId)
 }
 
 fn epoch(from: &mut Reader<'_>) -> Result<Epoch, Malformed> {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interrex_core::fleet::{Failback, Fleet, Group, Limits, Mode, Recorder, Role, Server};
+use interrex_core::fleet::{
+    CopyPolicy, Failback, Fencing, Fleet, Group, Kinds, Limits, MaterialKind, Mode, Overrides,
+    Recorder, Role, Server,
+};
 use interrex_core::name::Name;
 use interrex_core::numbers::Timeout;
 use interrex_core::*;
@@ -50,16 +53,43 @@ fn boot() -> impl Strategy<Value = Option<AgentBoot>> {
 pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
     let mode = select(vec![Mode::Observe, Mode::Auto]);
     let failback = select(vec![Failback::Manual, Failback::Auto]);
-    let a_group =
-        (mode, timeout(), failback, millis()).prop_map(|(mode, timeout, failback, recovery)| {
-            Group { mode, timeout, failback, recovery }
-        });
+    let a_group = (
+        mode,
+        timeout(),
+        failback,
+        millis(),
+        (fencing(), copy_policy()),
+        number(),
+        kinds(),
+        millis(),
+    )
+        .prop_map(
+            |(mode, timeout, failback, recovery, (fencing, copy), copy_rate, copy_kinds, keep)| {
+                Group {
+                    mode,
+                    timeout,
+                    failback,
+                    recovery,
+                    fencing,
+                    copy,
+                    copy_rate,
+                    copy_kinds,
+                    keep,
+                }
+            },
+        );
     let role = select(vec![Role::RecorderHost, Role::Standby]);
     let a_server = (group(), role, option::of(timeout()))
         .prop_map(|(group, role, timeout)| Server { group, role, timeout });
-    let a_recorder = (server(), any::<i32>(), any::<u32>(), config()).prop_map(
-        |(home, priority, channels, config)| Recorder { home, priority, channels, config },
-    );
+    let a_recorder = (server(), any::<i32>(), any::<u32>(), config(), overrides(), addresses())
+        .prop_map(|(home, priority, channels, config, own, addresses)| Recorder {
+            home,
+            priority,
+            channels,
+            config,
+            own,
+            addresses: addresses.into(),
+        });
     (
         any::<u32>(),
         btree_map(group(), a_group, 0..3),
@@ -72,6 +102,27 @@ pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
             servers,
             recorders,
         })
+}
+
+fn fencing() -> impl Strategy<Value = Fencing> {
+    select(vec![Fencing::RecordFirst, Fencing::FenceFirst])
+}
+fn copy_policy() -> impl Strategy<Value = CopyPolicy> {
+    let all =
+        [CopyPolicy::Auto, CopyPolicy::Manual, CopyPolicy::Discard, CopyPolicy::Redirect].to_vec();
+    select(all)
+}
+fn kinds() -> impl Strategy<Value = Kinds> {
+    vec(select(MaterialKind::ALL.to_vec()), 0..4).prop_map(|kinds| kinds.into_iter().collect())
+}
+fn overrides() -> impl Strategy<Value = Overrides> {
+    let copy_kinds = option::of(kinds());
+    (option::of(fencing()), option::of(copy_policy()), copy_kinds, option::of(millis()))
+        .prop_map(|(fencing, copy, copy_kinds, keep)| Overrides { fencing, copy, copy_kinds, keep })
+}
+fn addresses() -> impl Strategy<Value = Vec<LogicalAddress>> {
+    let text = prop_oneof!["10\\.[1-9]\\.0\\.[1-9]/[1-3]2", "fd00::[1-9]/64"];
+    vec(text.prop_map(|text| text.parse().unwrap()), 0..4)
 }
 
 pub(crate) fn testimony() -> impl Strategy<Value = Testimony> {
@@ -99,7 +150,82 @@ fn failover() -> impl Strategy<Value = FailoverId> {
 }
 
 pub(crate) fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![of_servers(), of_moves(), of_tenures(), of_operators()]
+    prop_oneof![of_servers(), of_moves(), of_tenures(), of_operators(), of_copies()]
+}
+
+pub(crate) fn facts() -> impl Strategy<Value = Facts> {
+    let address = "[a-z0-9.]{1,40}:[1-9][0-9]{0,3}".prop_map(|text| text.parse().unwrap());
+    option::of(address).prop_map(|listen| Facts { listen })
+}
+fn copy_id() -> impl Strategy<Value = CopyId> {
+    number().prop_map(CopyId)
+}
+fn progress() -> impl Strategy<Value = Progress> {
+    any::<[u64; 5]>().prop_map(
+        |[segments_done, segments_total, bytes_done, bytes_total, segments_failed]| Progress {
+            segments_done,
+            segments_total,
+            bytes_done,
+            bytes_total,
+            segments_failed,
+        },
+    )
+}
+fn standing() -> impl Strategy<Value = CopyStanding> {
+    use CopyStanding::{DiskFull, Durable, Failed, NoRoute, Running};
+    select(vec![Running, DiskFull, NoRoute, Failed, Durable])
+}
+pub(crate) fn account() -> impl Strategy<Value = Account> {
+    // Distances, so that spans are in order and do not touch.
+    let spans = vec((1..10_000u64, 1..10_000u64), 1..6).prop_map(|parts| {
+        let mut end = 1_795_000_000_000;
+        let span = |(after, lasts)| {
+            let from_ms = end + after;
+            end = from_ms + lasts;
+            Span { from_ms, to_ms: end }
+        };
+        parts.into_iter().map(span).collect::<Vec<_>>()
+    });
+    (any::<u32>(), btree_map(name(), spans, 0..4)).prop_map(|(precision_ms, channels)| {
+        let channel = |(channel, spans)| ChannelAccount { channel, spans };
+        Account { precision_ms, channels: channels.into_iter().map(channel).collect() }
+    })
+}
+
+fn of_copies() -> impl Strategy<Value = Event> {
+    use CopyEnd::{Copied, Discarded, GivenUp, Redirected, Stopped};
+    let end = select(vec![Copied, Stopped, Discarded, GivenUp, Redirected]);
+    let steering = select(vec![Steering::Paused, Steering::Running]);
+    prop_oneof![
+        (server(), facts()).prop_map(|(server, facts)| Event::FactsReported { server, facts }),
+        (copy_id(), recorder(), epoch(), server(), option::of(failover())).prop_map(
+            |(copy, recorder, epoch, from, failover)| Event::CopyOpened {
+                copy,
+                recorder,
+                epoch,
+                from,
+                failover
+            }
+        ),
+        (copy_id(), progress(), standing()).prop_map(|(copy, progress, standing)| {
+            Event::CopyProgressed { copy, progress, standing }
+        }),
+        (copy_id(), steering).prop_map(|(copy, steering)| Event::CopySteered { copy, steering }),
+        (copy_id(), end, progress()).prop_map(|(copy, end, progress)| Event::CopyClosed {
+            copy,
+            end,
+            progress
+        }),
+        (copy_id(), server()).prop_map(|(copy, server)| Event::MaterialErased { copy, server }),
+        (recorder(), epoch(), server(), account()).prop_map(
+            |(recorder, epoch, server, account)| Event::TenureAccounted {
+                recorder,
+                epoch,
+                server,
+                account: Arc::new(account)
+            }
+        ),
+    ]
 }
 
 fn of_servers() -> impl Strategy<Value = Event> {
@@ -261,11 +387,14 @@ pub(crate) fn duty_status() -> impl Strategy<Value = DutyStatus> {
 }
 
 pub(crate) fn ended() -> impl Strategy<Value = EndedTenure> {
-    (recorder(), epoch(), option::of(number())).prop_map(|(recorder, epoch, last_ms)| EndedTenure {
-        recorder,
-        epoch,
-        last_ms,
-    })
+    (recorder(), epoch(), option::of(number()), account()).prop_map(
+        |(recorder, epoch, last_ms, account)| EndedTenure {
+            recorder,
+            epoch,
+            last_ms,
+            account: Arc::new(account),
+        },
+    )
 }
 
 fn assignment_id() -> impl Strategy<Value = AssignmentId> {
@@ -276,9 +405,10 @@ fn assignment_id() -> impl Strategy<Value = AssignmentId> {
 }
 
 pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
-    let lists = (vec(duty_status(), 0..3), vec(ended(), 0..3));
+    let copies = (facts(), vec(copy_status(), 0..3), vec(copy_id(), 0..3));
+    let lists = (vec(duty_status(), 0..3), vec(ended(), 0..3), copies);
     (server(), number(), boot(), number(), option::of(assignment_id()), lists, number()).prop_map(
-        |(server, boot, follows, seq, holds, (duties, ended), wall)| Heartbeat {
+        |(server, boot, follows, seq, holds, (duties, ended, said), wall)| Heartbeat {
             server,
             boot: AgentBoot(boot),
             follows,
@@ -287,23 +417,61 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
             duties,
             ended,
             wall: Wall(wall),
+            facts: said.0,
+            copies: said.1,
+            erased: said.2,
         },
     )
 }
 
 pub(crate) fn assignment() -> impl Strategy<Value = Assignment> {
     let kind = select(vec![DutyKind::Prepare, DutyKind::Act, DutyKind::Release]);
-    let duty = (recorder(), epoch(), kind, any::<u32>(), config()).prop_map(
-        |(recorder, epoch, kind, channels, config)| Duty {
+    let duty = (recorder(), epoch(), kind, any::<u32>(), config(), fencing(), addresses())
+        .prop_map(|(recorder, epoch, kind, channels, config, fencing, addresses)| Duty {
             recorder,
             epoch,
             kind,
             channels,
             config,
+            fencing,
+            addresses: addresses.into(),
+        });
+    let ends = vec((recorder(), epoch()), 0..3);
+    let copies = btree_map(copy_id(), copy_duty(), 0..4).prop_map(|duties| {
+        duties.into_iter().map(|(copy, duty)| CopyDuty { copy, ..duty }).collect()
+    });
+    let keep = vec((recorder(), millis()), 0..3);
+    (server(), assignment_id(), vec(duty, 0..3), ends, copies, keep).prop_map(
+        |(server, id, duties, ends_wanted, copies, keep)| Assignment {
+            server,
+            id,
+            duties,
+            ends_wanted,
+            copies,
+            keep,
         },
-    );
-    (server(), assignment_id(), vec(duty, 0..3), vec((recorder(), epoch()), 0..3)).prop_map(
-        |(server, id, duties, ends_wanted)| Assignment { server, id, duties, ends_wanted },
+    )
+}
+
+fn copy_status() -> impl Strategy<Value = CopyStatus> {
+    (copy_id(), progress(), standing()).prop_map(|(copy, progress, standing)| CopyStatus {
+        copy,
+        progress,
+        standing,
+    })
+}
+
+fn copy_duty() -> impl Strategy<Value = CopyDuty> {
+    let at = || facts().prop_map(|facts| facts.listen);
+    let kind = prop_oneof![
+        (at(), number(), any::<bool>(), kinds()).prop_map(|(from, rate, paused, kinds)| {
+            CopyKind::Fetch { from, rate, paused, kinds }
+        }),
+        (server(), at()).prop_map(|(to, at)| CopyKind::Serve { to, at }),
+        Just(CopyKind::Erase),
+    ];
+    (copy_id(), recorder(), epoch(), server(), kind).prop_map(
+        |(copy, recorder, epoch, source, kind)| CopyDuty { copy, recorder, epoch, source, kind },
     )
 }
 
@@ -351,8 +519,15 @@ pub(crate) fn report() -> impl Strategy<Value = Report> {
             ended,
         });
     let lists = (vec((recorder(), epoch()), 0..3), vec(server(), 0..3), vec(server(), 0..3));
-    (numbers, term(), "[0-9.]{0,9}", times(), times(), lists, vec(duties, 0..2)).prop_map(
-        |((numbers, reads), term, version, silent, heard, (clear, quiet, late), duties)| {
+    let said = (
+        vec(duties, 0..2),
+        vec((server(), facts()), 0..3),
+        vec((server(), vec(copy_status(), 0..3)), 0..3),
+        vec(copy_id(), 0..3),
+    );
+    (numbers, term(), "[0-9.]{0,9}", times(), times(), lists, said).prop_map(
+        |((numbers, reads), term, version, silent, heard, (clear, quiet, late), said)| {
+            let (duties, facts, copies, erased) = said;
             let [from, boot, seq, echo, set, applied, revision, wall] = numbers;
             Report {
                 from: CoordinatorId(from),
@@ -373,9 +548,22 @@ pub(crate) fn report() -> impl Strategy<Value = Report> {
                 quiet,
                 late,
                 duties,
+                facts,
+                copies,
+                erased,
             }
         },
     )
+}
+
+fn copy_command() -> impl Strategy<Value = Command> {
+    use CopyWish::{Discard, GiveUp, Pause, Resume, Retry, Start, Stop};
+    let subject = prop_oneof![
+        copy_id().prop_map(CopySubject::Id),
+        recorder().prop_map(CopySubject::Recorder)
+    ];
+    (subject, select(vec![Start, Pause, Resume, Retry, Stop, Discard, GiveUp]))
+        .prop_map(|(subject, wish)| Command::Copy { subject, wish })
 }
 
 pub(crate) fn command() -> impl Strategy<Value = Command> {
@@ -400,6 +588,7 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
             lasts
         }),
         subject().prop_map(|subject| Command::Resume { subject }),
+        copy_command(),
         (".{0,40}", ".{0,200}", revision()).prop_map(|(key, text, expect)| Command::Note {
             key,
             text,

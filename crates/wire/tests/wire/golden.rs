@@ -66,7 +66,9 @@ fn is_unknown_kind(number: u32) -> bool {
 
 #[test]
 fn every_shape_of_a_decision_is_read_and_written_as_recorded() {
-    let several = Verdict::Done(samples::events());
+    let mut events = samples::events();
+    events.truncate(samples::EVENTS_BEFORE_COPIES);
+    let several = Verdict::Done(events);
     let acts = vec![samples::by_person(several), samples::by_person(samples::refused())];
     for (name, sample) in [
         ("decision-empty", samples::decision(1, Vec::new())),
@@ -82,11 +84,14 @@ fn every_shape_of_a_decision_is_read_and_written_as_recorded() {
 
 #[test]
 fn fleet_and_members_are_read_and_written_as_recorded() {
-    let sample = samples::fleet();
-    let bytes = recorded("fleet", &fleet::encode(&sample));
-    assert_eq!(fleet::decode(&bytes).as_ref(), Ok(&sample));
-    assert_eq!(fleet::encode(&sample), bytes);
-    assert_eq!(pb::Fleet::from(&sample).encode_to_vec(), bytes);
+    for (name, sample) in
+        [("fleet", samples::fleet()), ("fleet-copies", samples::fleet_with_copies())]
+    {
+        let bytes = recorded(name, &fleet::encode(&sample));
+        assert_eq!(fleet::decode(&bytes).as_ref(), Ok(&sample), "{name}");
+        assert_eq!(fleet::encode(&sample), bytes, "{name}");
+        assert_eq!(pb::Fleet::from(&sample).encode_to_vec(), bytes, "{name}");
+    }
 
     let sample = samples::members();
     let bytes = recorded("members", &pb::MembersEntry::from(&sample).encode_to_vec());

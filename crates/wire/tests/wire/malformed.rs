@@ -34,6 +34,27 @@ fn withheld(by: i32) -> Vec<u8> {
     with_event(|to| to.kind = Some(Kind::MoveWithheld(event)))
 }
 
+fn accounted(channels: &[(&str, &[(u64, u64)])]) -> Vec<u8> {
+    use pb::event::Kind;
+    let span = |&(after_ms, lasts_ms): &(u64, u64)| pb::Span { after_ms, lasts_ms };
+    let channel = |&(name, spans): &(&str, &[(u64, u64)])| pb::ChannelAccount {
+        channel: name.into(),
+        spans: spans.iter().map(span).collect(),
+    };
+    let channels = channels.iter().map(channel).collect();
+    let account = Some(pb::Account { precision_ms: 20, channels });
+    let (recorder, server) = ("rec-1".into(), "srv-1".into());
+    let event = pb::TenureAccounted { recorder, epoch: 2, server, account };
+    with_event(|to| to.kind = Some(Kind::TenureAccounted(event)))
+}
+
+fn reported(listen: &str) -> Vec<u8> {
+    use pb::event::Kind;
+    let facts = Some(pb::Facts { listen: listen.into() });
+    let event = pb::FactsReported { server: "srv-1".into(), facts };
+    with_event(|to| to.kind = Some(Kind::FactsReported(event)))
+}
+
 fn expired(by: &[u64]) -> Vec<u8> {
     use pb::event::Kind;
     let by = by.iter().map(|id| pb::Witness { coordinator: *id, ms: 1 }).collect();
@@ -87,6 +108,39 @@ fn decisions() {
         ("text too long", noted("x".repeat(NOTE_MAX + 1)), length("text", NOTE_MAX + 1, NOTE_MAX)),
         ("not in the list", withheld(77), Malformed::BadValue { field: "Brake", value: 77 }),
         ("witness twice", expired(&[1, 1]), Malformed::NotAscending("Testimony.by")),
+        (
+            "touching spans",
+            accounted(&[("ch-1", &[(5, 1), (0, 1)])]),
+            Malformed::NotAscending("ChannelAccount.spans"),
+        ),
+        (
+            "empty span",
+            accounted(&[("ch-1", &[(5, 0)])]),
+            Malformed::NotAscending("ChannelAccount.spans"),
+        ),
+        (
+            "channel twice",
+            accounted(&[("ch-1", &[(5, 1)]), ("ch-1", &[(5, 1)])]),
+            Malformed::NotAscending("Account.channels"),
+        ),
+        (
+            "channel without spans",
+            accounted(&[("ch-1", &[])]),
+            Malformed::Missing("ChannelAccount.spans"),
+        ),
+        (
+            "span past all time",
+            accounted(&[("ch-1", &[(5, u64::MAX)])]),
+            Malformed::BadValue { field: "Span.lasts_ms", value: i64::MAX },
+        ),
+        (
+            "no address",
+            reported("srv-1"),
+            Malformed::BadAddress {
+                field: "listen",
+                source: "srv-1".parse::<interrex_core::Address>().unwrap_err(),
+            },
+        ),
         ("no outcome", without_events.encode_to_vec(), Malformed::Missing("events")),
         (
             "id of another length",

@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use interrex_core::fleet::{Failback, Fleet, Group, Limits, Mode, Recorder, Role, Server};
+use interrex_core::fleet::{
+    CopyPolicy, Failback, Fencing, Fleet, Group, Limits, MaterialKind, Mode, Overrides, Recorder,
+    Role, Server,
+};
 use interrex_core::numbers::Timeout;
 use interrex_core::*;
 use interrex_wire::fleet::config_hash;
@@ -26,16 +29,56 @@ pub(crate) fn fleet() -> Fleet {
         timeout: timeout.unwrap(),
         failback: Failback::Auto,
         recovery: Duration::from_secs(30),
+        ..Group::default()
     };
     let host = Server { group: hall, role: Role::RecorderHost, timeout: None };
     let spare = Server { group: hall, role: Role::Standby, timeout };
-    let recorder =
-        Recorder { home: server("srv-1"), priority: -100, channels: 4, config: config_hash(4) };
+    let recorder = Recorder {
+        home: server("srv-1"),
+        priority: -100,
+        channels: 4,
+        config: config_hash(4),
+        own: Overrides::default(),
+        addresses: Arc::default(),
+    };
     Fleet {
         limits: Limits { commands_per_second: 50 },
         groups: BTreeMap::from([(hall, group), ("hall-b".parse().unwrap(), Group::default())]),
         servers: BTreeMap::from([(server("srv-1"), host), (server("srv-2"), spare)]),
         recorders: BTreeMap::from([(rec(), recorder)]),
+    }
+}
+
+/// With all that a document may say of fencing and material.
+pub(crate) fn fleet_with_copies() -> Fleet {
+    let mut fleet = fleet();
+    let group = fleet.groups.get_mut(&"hall-a".parse().unwrap()).unwrap();
+    group.fencing = Fencing::FenceFirst;
+    group.copy = CopyPolicy::Manual;
+    group.copy_rate = 20_000_000;
+    group.copy_kinds = [MaterialKind::Video, MaterialKind::Snapshots].into_iter().collect();
+    group.keep = Duration::from_secs(30 * 24 * 3600);
+    let recorder = fleet.recorders.get_mut(&rec()).unwrap();
+    recorder.own = Overrides {
+        fencing: Some(Fencing::RecordFirst),
+        copy: Some(CopyPolicy::Auto),
+        copy_kinds: Some([].into_iter().collect()),
+        keep: Some(Duration::ZERO),
+    };
+    recorder.addresses = ["10.77.0.100/32", "fd00::9/64"].map(|text| text.parse().unwrap()).into();
+    fleet
+}
+
+fn account() -> Account {
+    let span = |from_ms, to_ms| Span { from_ms, to_ms };
+    let channel = |name: &str, spans| ChannelAccount { channel: name.parse().unwrap(), spans };
+    let broken = vec![
+        span(1_795_000_000_000, 1_795_000_010_000),
+        span(1_795_000_010_020, 1_795_000_020_000),
+    ];
+    Account {
+        precision_ms: 20,
+        channels: vec![channel("ch-1", broken), channel("ch-2", vec![span(0, 1)])],
     }
 }
 
@@ -94,6 +137,33 @@ pub(crate) fn events() -> Vec<Event> {
         Event::Noted { key: "incident".into(), text: "INC-4711: \u{e4}".into() },
         Event::LevelRaised { to: Level(1) },
         Event::LongestTimeoutLowered { server: from, timeout: Duration::from_secs(2) },
+    ]
+    .into_iter()
+    .chain(events_of_copies())
+    .collect()
+}
+
+/// Kinds before these: what `decision-several` was recorded with.
+pub(crate) const EVENTS_BEFORE_COPIES: usize = 19;
+
+fn events_of_copies() -> [Event; 7] {
+    let (copy, recorder, epoch, from) = (CopyId(7), rec(), Epoch(2), server("srv-2"));
+    let progress = Progress {
+        segments_done: 3,
+        segments_total: 9,
+        bytes_done: 3 << 20,
+        bytes_total: 9 << 20,
+        segments_failed: 1,
+    };
+    let listen = Some("srv-2.example:7501".parse().unwrap());
+    [
+        Event::FactsReported { server: from, facts: Facts { listen } },
+        Event::CopyOpened { copy, recorder, epoch, from, failover: Some(FailoverId(300)) },
+        Event::CopyProgressed { copy, progress, standing: CopyStanding::DiskFull },
+        Event::CopySteered { copy, steering: Steering::Paused },
+        Event::CopyClosed { copy, end: CopyEnd::GivenUp, progress },
+        Event::MaterialErased { copy, server: from },
+        Event::TenureAccounted { recorder, epoch, server: from, account: Arc::new(account()) },
     ]
 }
 
@@ -172,5 +242,10 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("pause", Command::Pause { subject, scope, lasts }),
         ("resume", Command::Resume { subject: Subject::Everything }),
         ("note", Command::Note { key, text, expect: Some(Revision(0)) }),
+        ("copy_id", Command::Copy { subject: CopySubject::Id(CopyId(7)), wish: CopyWish::GiveUp }),
+        (
+            "copy_recorder",
+            Command::Copy { subject: CopySubject::Recorder(recorder), wish: CopyWish::Start },
+        ),
     ]
 }

@@ -15,16 +15,12 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
         Event::HeartbeatRestored { server, .. } => log.returned(server, at),
         Event::FailoverQueued { recorder, holder, failover, cause } => {
             log.open(failover, recorder, holder, cause, stamp);
-            log.waiting.insert(holder, failover);
-            log.with(failover, |entry| entry.queued = Some(at));
+            log.queued(failover, holder, at);
         }
         Event::HandoverPlanned { recorder, from, to, failover, cause, .. } => {
             log.planned.insert(recorder, failover);
             log.open(failover, recorder, from, cause, stamp);
-            log.with(failover, |entry| match entry.failed_over {
-                Some(_) => entry.failback_started = Some(at),
-                None => entry.to = Some(to),
-            });
+            log.planned_to(failover, to, at);
         }
         Event::HandoverAbandoned { recorder, .. } => log.abandoned(recorder, at),
         Event::Moved { recorder, from, to, epoch, why, failover, cause } => {
@@ -60,11 +56,31 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
         | Event::Resumed { .. }
         | Event::Noted { .. }
         | Event::LevelRaised { .. }
-        | Event::LongestTimeoutLowered { .. } => {}
+        | Event::LongestTimeoutLowered { .. }
+        | Event::FactsReported { .. }
+        | Event::CopyOpened { .. }
+        | Event::CopyProgressed { .. }
+        | Event::CopySteered { .. }
+        | Event::CopyClosed { .. }
+        | Event::MaterialErased { .. }
+        | Event::TenureAccounted { .. } => {}
     }
 }
 
 impl FailoverLog {
+    fn queued(&mut self, failover: FailoverId, holder: ServerId, at: LogTime) {
+        self.waiting.insert(holder, failover);
+        self.with(failover, |entry| entry.queued = Some(at));
+    }
+
+    /// A plan: of a failback, if its tenure away from home has begun.
+    fn planned_to(&mut self, failover: FailoverId, to: ServerId, at: LogTime) {
+        self.with(failover, |entry| match entry.failed_over {
+            Some(_) => entry.failback_started = Some(at),
+            None => entry.to = Some(to),
+        });
+    }
+
     /// Closes the entries of those whom the document names no more.
     fn keep_those_of(&mut self, fleet: &Arc<Fleet>, at: LogTime) {
         self.fleet = Arc::clone(fleet);
