@@ -7,6 +7,7 @@ mod disk;
 pub mod feed;
 mod open;
 pub mod records;
+mod rouser;
 mod store;
 mod tail;
 pub mod types;

@@ -16,7 +16,7 @@ use openraft::{Instant as _, LinearizerOption, ReadPolicy, ServerState};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{self, Failure};
-use crate::history::Machine;
+use crate::history::{History, Machine};
 use crate::log::LogStore;
 use crate::log::config::{ELECTION_MAX, config};
 use crate::log::types::{MemberNode, Proposal, Raft};
@@ -32,6 +32,7 @@ const TRANSFER_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Consensus {
     raft: Raft,
     log: LogStore,
+    history: History,
     circle: Arc<Circle>,
     /// Raft's own; everything here runs on it.
     runtime: tokio::runtime::Handle,
@@ -71,14 +72,17 @@ impl Consensus {
         circle: Arc<Circle>,
         dialer: Dialer,
         log: LogStore,
-        machine: Machine,
+        (machine, history): (Machine, History),
     ) -> Result<Arc<Self>, Failure> {
         let config = config().map_err(failure::disk)?;
         let network = Network::new(Arc::clone(&circle), dialer);
         let raft = Raft::new(circle.id.0, Arc::new(config), network, log.clone(), machine).await;
-        let raft = raft.map_err(failure::disk)?;
+        // The folder's own words, if that failed: a full disk is not a broken one.
+        let failed = log.failed().or_else(|| history.failed());
+        let raft =
+            raft.map_err(|fatal| failed.map_or_else(|| failure::disk(fatal), Failure::from))?;
         let runtime = tokio::runtime::Handle::current();
-        Ok(Arc::new(Self { raft, log, circle, runtime }))
+        Ok(Arc::new(Self { raft, log, history, circle, runtime }))
     }
 
     /// The first entry of a new cluster; nothing where the log is not empty (founded before a
@@ -184,6 +188,11 @@ impl Consensus {
                 .map(|acked| acked.elapsed()),
             matched: matched.map(|(id, upto)| (CoordinatorId(id), index(upto))).collect(),
         }
+    }
+
+    /// Why the log or the history takes no more, if one of them failed.
+    fn failed(&self) -> Option<Failure> {
+        self.log.failed().or_else(|| self.history.failed()).map(Failure::from)
     }
 
     /// Tells the node who leads, and the circle who is a member, until `stop`. Ends early with the

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use interrex_coordinator::log::types::{Person, RaftEntry, Vote};
+use interrex_coordinator::log::types::{Person, RaftEntry, StoredMembership, Vote};
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -241,4 +241,24 @@ fn a_hole_in_what_was_durable_is_refused() {
     let file = OpenOptions::new().write(true).open(&segment).unwrap();
     file.write_all_at(&[0; 256], length / 2).unwrap();
     assert!(!refused_or_complete(sound.path(), "a hole in the newest segment"));
+}
+
+/// A snapshot fits only the history that it was made of, its members included.
+#[test]
+fn a_snapshot_of_other_members_is_refused() {
+    use openraft::RaftSnapshotBuilder;
+    use openraft::storage::RaftStateMachine;
+    let root = tempfile::tempdir().unwrap();
+    let mut node = common::open(root.path()).unwrap();
+    runtime().block_on(async {
+        node.apply((0..5).map(entry).collect()).await.unwrap();
+        let machine = node.machine.as_mut().unwrap();
+        let built = machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+        let (mut meta, handle) = (built.meta, built.snapshot);
+        machine.install_snapshot(&meta, handle.clone()).await.unwrap();
+        meta.last_membership = StoredMembership::default();
+        let refused = machine.install_snapshot(&meta, handle).await.unwrap_err();
+        assert!(refused.to_string().contains("of other members"), "{refused}");
+    });
+    node.close();
 }

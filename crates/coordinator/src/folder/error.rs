@@ -1,4 +1,5 @@
 //! Why a data folder cannot be used: one error for the folder, the log and the history in it.
+use std::any::Any;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -105,6 +106,15 @@ impl FolderError {
     /// As [`Self::disk`], for something tried on a file.
     pub(crate) fn io<'p>(verb: &'p str, path: &'p Path) -> impl FnOnce(io::Error) -> Self + 'p {
         move |error| Self::disk(format!("{verb} {}", path.display()), &error)
+    }
+
+    /// Something panicked while it did this: an error like any other, never a thread that is just
+    /// gone.
+    pub(crate) fn panicked(what: impl Display, panic: &(dyn Any + Send)) -> Self {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let detail = said.unwrap_or_else(|| "it failed without a word".into());
+        Self::Disk { what: what.to_string(), detail, full: false }
     }
 
     /// Damage in a file.

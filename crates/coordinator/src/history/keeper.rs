@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -48,19 +49,28 @@ impl Keeper {
         started.map_err(|error| FolderError::disk("start the history's thread", &error))
     }
 
+    /// Until closed, or failed. A failure is final, and a panic is one: a thread that is just gone
+    /// would leave a node that looks well and keeps no history.
     fn run(mut self) {
-        let mut ended = false;
-        while !ended {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let ended =
+            served.unwrap_or_else(|panic| Err(FolderError::panicked("write the history", &*panic)));
+        if let Err(error) = &ended {
+            let (code, remedy) = (error.code(), error.remedy());
+            tracing::error!(code, remedy, "the history failed: {error}");
+        }
+        self.shared.end(ended);
+    }
+
+    fn serve(&mut self) -> Result<(), FolderError> {
+        loop {
             let (asked, closing) = self.wait();
-            ended = closing;
-            let now = closing || asked > 0 || self.synced.elapsed() >= SYNC_EVERY;
-            if let Err(error) = self.write().and_then(|()| self.sync(now)) {
-                let (code, remedy) = (error.code(), error.remedy());
-                tracing::error!(code, remedy, "the history failed: {error}");
-                self.shared.fail(error);
-                return;
-            }
+            self.write()?;
+            self.sync(closing || asked > 0 || self.synced.elapsed() >= SYNC_EVERY)?;
             self.shared.finished(asked);
+            if closing {
+                return Ok(());
+            }
         }
     }
 

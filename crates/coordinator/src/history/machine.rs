@@ -184,11 +184,11 @@ impl RaftStateMachine<Cfg> for Machine {
         meta: &SnapshotMeta,
         handle: SnapshotHandle,
     ) -> io::Result<()> {
-        let ours = (log_id(&self.head), self.head.chain);
-        if ours != (meta.last_log_id, handle.chain) {
+        let ours = (log_id(&self.head), self.head.chain, &self.membership);
+        if ours != (meta.last_log_id, handle.chain, &meta.last_membership) {
             let what = format!("the history in {}", self.shared.folder.display());
-            let detail = "it does not reach to the snapshot; a member that is so far behind cannot \
-                          be brought up yet";
+            let detail = "it does not reach to the snapshot, or tells of other members; a member \
+                          that is so far behind cannot be brought up yet";
             return Err(FolderError::corrupt(what, detail).into());
         }
         let current = Snapshot { meta: meta.clone(), snapshot: handle };

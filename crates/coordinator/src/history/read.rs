@@ -56,6 +56,11 @@ impl History {
 
     /// Why the history takes no more entries, if it failed: the coordinator must end.
     pub fn failed(&self) -> Option<FolderError> {
+        self.shared.failed().borrow().clone()
+    }
+
+    /// As [`Self::failed`], to be waited for.
+    pub fn failing(&self) -> watch::Receiver<Option<FolderError>> {
         self.shared.failed()
     }
 

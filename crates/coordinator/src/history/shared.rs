@@ -24,8 +24,9 @@ pub(super) struct Shared {
     people: Mutex<People>,
     /// Frames came, or a flush is wanted.
     work: Condvar,
-    /// Frames were written.
+    /// Frames were written, or none will be any more.
     done: Condvar,
+    failed: watch::Sender<Option<FolderError>>,
 }
 
 /// Behind the lock.
@@ -48,7 +49,8 @@ pub(super) struct State {
     pub(super) asked: u64,
     pub(super) flushed: u64,
     pub(super) closing: bool,
-    failed: Option<FolderError>,
+    /// Why no more frames are taken: it failed, or was closed.
+    over: Option<FolderError>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -77,11 +79,12 @@ impl Shared {
             asked: 0,
             flushed: 0,
             closing: false,
-            failed: None,
+            over: None,
         };
         let (head, state, people) =
             (watch::Sender::new(head), Mutex::new(state), Mutex::new(people));
-        Self { folder, head, state, people, work: Condvar::new(), done: Condvar::new() }
+        let (work, done, failed) = (Condvar::new(), Condvar::new(), watch::Sender::new(None));
+        Self { folder, head, state, people, work, done, failed }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -100,15 +103,13 @@ impl Shared {
         entry: impl FnOnce(&interrex_wire::segment::Place) -> Body,
     ) -> Result<Frame, FolderError> {
         let mut state = self.state();
-        while state.waiting_bytes > WAITING_BYTES && state.failed.is_none() {
+        while state.waiting_bytes > WAITING_BYTES && state.over.is_none() {
             self.work.notify_one();
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(error) = &state.failed {
+        if let Some(error) = &state.over {
             return Err(error.clone());
         }
-        let gone =
-            || FolderError::disk("write the history", &std::io::ErrorKind::BrokenPipe.into());
         let place = state.writer.as_mut().ok_or_else(gone)?.append(index, term, body);
         let place =
             place.map_err(|flaw| FolderError::corrupt(format!("the entry at {index}"), flaw))?;
@@ -132,10 +133,10 @@ impl Shared {
         state.asked += 1;
         let mine = state.asked;
         self.work.notify_one();
-        while state.flushed < mine && state.failed.is_none() {
+        while state.flushed < mine && state.over.is_none() {
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.failed.clone().map_or(Ok(()), Err)
+        if state.flushed >= mine { Ok(()) } else { Err(state.over.clone().unwrap_or_else(gone)) }
     }
 
     /// The thread writes what waits, and ends.
@@ -144,13 +145,20 @@ impl Shared {
         self.work.notify_one();
     }
 
-    pub(super) fn fail(&self, error: FolderError) {
-        self.state().failed = Some(error);
+    /// The thread that writes has ended: nobody may wait for it any longer. With an error, the
+    /// node must end, too.
+    pub(super) fn end(&self, ended: Result<(), FolderError>) {
+        let failed = ended.err();
+        self.state().over = Some(failed.clone().unwrap_or_else(gone));
         self.done.notify_all();
+        if failed.is_some() {
+            self.failed.send_replace(failed);
+        }
     }
 
-    pub(super) fn failed(&self) -> Option<FolderError> {
-        self.state().failed.clone()
+    /// Why the node must end, once there is a reason.
+    pub(super) fn failed(&self) -> watch::Receiver<Option<FolderError>> {
+        self.failed.subscribe()
     }
 
     pub(super) fn finished(&self, flush: u64) {
@@ -167,6 +175,10 @@ impl Shared {
         let waited = self.work.wait_timeout(state, patience);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
+}
+
+fn gone() -> FolderError {
+    FolderError::disk("write the history", &std::io::ErrorKind::BrokenPipe.into())
 }
 
 impl State {

@@ -7,12 +7,16 @@
 //! over its key and the rest of it. Each batch holds the new meta record, so that log, vote and
 //! their number are of one moment.
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bincode::{Decode, Encode};
 
 use super::records::{self, EntryRecord, LogIdRecord, VoteRecord};
+use super::rouser::Rouser;
 use super::types::RaftEntry;
 use crate::folder::FolderError;
 
@@ -41,11 +45,29 @@ pub(super) struct Meta {
 /// The open database.
 #[derive(Debug)]
 pub(super) struct Disk {
-    db: sled::Db,
+    db: Database,
     /// Opened by us, once: what `fdatasync` is called on.
     file: File,
     bound: File,
     path: PathBuf,
+    rouser: Rouser,
+}
+
+/// sled, which writes when it is dropped, and panics or sleeps for ever where the disk is gone. So
+/// it is only dropped once it was closed in good order; any other is left to the kernel, which
+/// closes the files when the process ends.
+#[derive(Debug)]
+struct Database {
+    sled: sled::Db,
+    closed: AtomicBool,
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::Acquire) {
+            let _kept = ManuallyDrop::new(self.sled.clone());
+        }
+    }
 }
 
 /// Writes that become visible, and durable, together.
@@ -56,14 +78,19 @@ impl Disk {
     /// Opens or creates the database in `path`. May panic on damage: call it guarded.
     pub(super) fn open(path: &Path, bound: File) -> Result<Self, FolderError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None);
-        let db = config.open().map_err(|error| lift(path, error))?;
+        let sled = config.open().map_err(|error| lift(path, error))?;
+        let poked = sled.clone();
+        let db = Database { sled, closed: AtomicBool::new(false) };
         let file = File::open(path.join("db")).map_err(FolderError::io("open", path))?;
-        Ok(Self { db, file, bound, path: path.to_path_buf() })
+        let rouser = Rouser::start(Arc::new(move || drop(poked.flush())));
+        let rouser = rouser.map_err(|error| FolderError::disk("start a thread", &error))?;
+        Ok(Self { db, file, bound, path: path.to_path_buf(), rouser })
     }
 
     /// The meta record; none in a new database.
     pub(super) fn meta(&self) -> Result<Option<Meta>, FolderError> {
-        let value = self.db.get(META_KEY).map_err(|error| lift(&self.path, error))?;
+        let value = self.rouser.call(|| self.db.sled.get(META_KEY));
+        let value = value.map_err(|error| lift(&self.path, error))?;
         let Some(value) = value else { return Ok(None) };
         let body = self.checked(&META_KEY, &value)?;
         records::decode(body).map(Some).map_err(|error| self.corrupt(error))
@@ -76,7 +103,7 @@ impl Disk {
         (first, last): (u64, u64),
         visit: &mut dyn FnMut(RaftEntry, usize) -> bool,
     ) -> Result<(), FolderError> {
-        let mut parts = self.db.range(key(first, 0)..=key(last, u32::MAX));
+        let mut parts = self.db.sled.range(key(first, 0)..=key(last, u32::MAX));
         for index in first..=last {
             let bytes = self.gather(index, &mut parts)?;
             let record: EntryRecord =
@@ -96,7 +123,11 @@ impl Disk {
     fn gather(&self, index: u64, parts: &mut sled::Iter) -> Result<Vec<u8>, FolderError> {
         let (mut bytes, mut length) = (Vec::new(), 4);
         for part in 0.. {
-            let found = parts.next().transpose().map_err(|error| lift(&self.path, error))?;
+            let found = self
+                .rouser
+                .call(|| parts.next())
+                .transpose()
+                .map_err(|error| lift(&self.path, error))?;
             let Some((at, value)) = found.filter(|(at, _)| at[..] == key(index, part)) else {
                 return Err(self.corrupt(format!("part {part} of entry {index} is missing")));
             };
@@ -117,8 +148,8 @@ impl Disk {
     /// True if something stands behind the last entry, or before the first.
     pub(super) fn strays(&self, (first, next): (u64, u64)) -> bool {
         let entries = &[ENTRY_MARK][..];
-        let before = self.db.range(entries..&key(first, 0)[..]).next();
-        let behind = self.db.range(key(next, 0)..).next();
+        let before = self.rouser.call(|| self.db.sled.range(entries..&key(first, 0)[..]).next());
+        let behind = self.rouser.call(|| self.db.sled.range(key(next, 0)..).next());
         before.is_some() || behind.is_some()
     }
 
@@ -128,7 +159,8 @@ impl Disk {
         (first, last): (u64, u64),
         batch: &mut Batch,
     ) -> Result<(), FolderError> {
-        for found in self.db.range(key(first, 0)..=key(last, u32::MAX)).keys() {
+        let mut keys = self.db.sled.range(key(first, 0)..=key(last, u32::MAX)).keys();
+        while let Some(found) = self.rouser.call(|| keys.next()) {
             batch.0.remove(found.map_err(|error| lift(&self.path, error))?);
         }
         Ok(())
@@ -138,13 +170,15 @@ impl Disk {
     pub(super) fn apply(&self, mut batch: Batch, meta: &Meta) -> Result<(), FolderError> {
         let body = records::encode(meta).map_err(|error| self.corrupt(error))?;
         batch.put(&META_KEY, &body);
-        self.db.apply_batch(batch.0).map_err(|error| lift(&self.path, error))
+        let applied = self.rouser.call(|| self.db.sled.apply_batch(batch.0));
+        applied.map_err(|error| lift(&self.path, error))
     }
 
     /// The only way to make it durable: sled's `flush` writes to the file, `fdatasync` reaches the
     /// disk. An error is final: the kernel may have dropped the pages.
     pub(super) fn sync(&self, batch: u64) -> Result<(), FolderError> {
-        self.db.flush().map_err(|error| lift(&self.path, error))?;
+        let flushed = self.rouser.call(|| self.db.sled.flush());
+        flushed.map_err(|error| lift(&self.path, error))?;
         self.file.sync_data().map_err(FolderError::io("sync", &self.path))?;
         // A lower bound, so it needs no sync of its own.
         let noted = self.bound.write_all_at(&bound_bytes(batch), 0);
@@ -158,13 +192,28 @@ impl Disk {
         self.bound.sync_data().map_err(FolderError::io("sync the bound of", &self.path))
     }
 
-    /// Also the names: once, after creation, and at the end.
+    /// Also the names: once, after creation, and in the end.
     pub(super) fn sync_names(&self) -> Result<(), FolderError> {
         let sync = |name: &str| File::open(self.path.join(name))?.sync_all();
         sync("conf").and_then(|()| sync("db")).map_err(FolderError::io("sync", &self.path))?;
         self.bound.sync_all().map_err(FolderError::io("sync the bound of", &self.path))?;
         crate::folder::sealed::sync_dir(&self.path)?;
         self.path.parent().map_or(Ok(()), crate::folder::sealed::sync_dir)
+    }
+
+    /// The end: only now may the database be dropped.
+    pub(super) fn close(&self) -> Result<(), FolderError> {
+        self.sync_names()?;
+        self.db.closed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Why nobody may wait for this database any longer, if a call of it does not end.
+    pub(super) fn stuck(&self) -> Option<FolderError> {
+        self.rouser.is_stuck().then(|| {
+            let what = format!("use the log in {}", self.path.display());
+            FolderError::disk(what, &std::io::ErrorKind::TimedOut.into())
+        })
     }
 
     fn checked<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], FolderError> {
@@ -234,14 +283,6 @@ fn crc(key: &[u8], body: &[u8]) -> u32 {
     sum.update(key);
     sum.update(body);
     sum.finalize()
-}
-
-/// sled panicked while we did this: an error like any other, never a thread that is just gone.
-pub(super) fn panicked(verb: &str, panic: &(dyn std::any::Any + Send)) -> FolderError {
-    let said = panic.downcast_ref::<String>().cloned();
-    let said = said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    let detail = said.unwrap_or_else(|| "the database failed without a word".into());
-    FolderError::Disk { what: format!("{verb} the log"), detail, full: false }
 }
 
 /// sled's errors: those of the system as such, the rest as damage.

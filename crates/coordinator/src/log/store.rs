@@ -57,7 +57,7 @@ impl LogStore {
 
     /// Why the log takes no more writes, if it failed: the coordinator must end.
     pub fn failed(&self) -> Option<FolderError> {
-        self.lock().failed.clone()
+        self.lock().failed.clone().or_else(|| self.disk.stuck())
     }
 
     fn lock(&self) -> MutexGuard<'_, Tail> {
@@ -93,7 +93,8 @@ impl LogStore {
             };
             let scan = || self.disk.scan((from, to.min(kept) - 1), &mut visit);
             let read = catch_unwind(AssertUnwindSafe(scan));
-            let read = read.unwrap_or_else(|panic| Err(super::disk::panicked("read", &*panic)));
+            let read =
+                read.unwrap_or_else(|panic| Err(FolderError::panicked("read the log", &*panic)));
             if let Err(error) = read {
                 let tail = self.lock();
                 if tail.first() > from || tail.next() < to {

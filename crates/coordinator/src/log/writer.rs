@@ -131,7 +131,8 @@ impl Writer {
     pub(super) fn run(mut self) {
         // sled panics on what it did not expect. That must end the node like any failed write.
         let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
-        let ended = served.unwrap_or_else(|panic| Err(super::disk::panicked("write", &*panic)));
+        let ended =
+            served.unwrap_or_else(|panic| Err(FolderError::panicked("write the log", &*panic)));
         if let Err(error) = &ended {
             tracing::error!(
                 code = error.code(),
@@ -266,7 +267,7 @@ impl Writer {
 
     fn end(&mut self) -> Result<(), FolderError> {
         self.commit()?;
-        self.disk.sync_names()
+        self.disk.close()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Tail> {

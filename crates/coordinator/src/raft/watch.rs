@@ -35,7 +35,7 @@ pub(super) async fn watch(
     node: NodeHandle,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let mut receiver = consensus.raft.metrics();
+    let (mut receiver, mut failing) = (consensus.raft.metrics(), consensus.history.failing());
     let mut told = Told::default();
     let (mut applied, mut stalled) = (None, Duration::ZERO);
     loop {
@@ -45,16 +45,17 @@ pub(super) async fn watch(
             if stop.is_cancelled() {
                 return Ok(());
             }
-            // The log's own words, if it failed: a full disk is not a broken one.
-            let failed = consensus.log.failed().map(Failure::from);
-            return Err(failed.unwrap_or_else(|| failure::disk(fatal)));
+            // The folder's own words, if that failed: a full disk is not a broken one.
+            return Err(consensus.failed().unwrap_or_else(|| failure::disk(fatal)));
         }
-        if let Some(failed) = consensus.log.failed() {
-            return Err(failed.into());
+        if let Some(failed) = consensus.failed() {
+            return Err(failed);
         }
         told.news(consensus, &node, &metrics).await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            // Looked at above. Its sender lives as long as the history here.
+            _ = failing.changed() => {}
             changed = receiver.changed() => if changed.is_err() {
                 return if stop.is_cancelled() { Ok(()) } else { Err(ended()) };
             },

@@ -124,7 +124,8 @@ impl Parts {
         });
         let node = node.map_err(failure::disk)?;
         let dialer = self.dialer.clone();
-        let raft = Consensus::start(Arc::clone(&circle), dialer, log, machine).await?;
+        let raft =
+            Consensus::start(Arc::clone(&circle), dialer, log, (machine, history.clone())).await?;
         let _ = consensus.set(Arc::clone(&raft));
         self.take_seat(&circle, &raft, &node);
         let shared = Arc::new(Shared {

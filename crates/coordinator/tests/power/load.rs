@@ -1,6 +1,7 @@
 //! What is written while the power is on, what must be there afterwards, and the look at it.
 use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
 
 use interrex_coordinator::folder::FolderError;
 use interrex_coordinator::history::Body;
@@ -16,6 +17,9 @@ use super::common::{self, Node};
 use super::mount::Mounted;
 use super::network::Nobody;
 
+/// One life of a disk takes a second or two; whoever waits so long waits for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// What the disk owes us.
 #[derive(Default)]
 pub(crate) struct Expected {
@@ -23,6 +27,8 @@ pub(crate) struct Expected {
     log: Vec<RaftEntry>,
     acknowledged: usize,
     applied: usize,
+    /// So many the log knew as committed when it was opened: no leader takes those back.
+    committed: usize,
     /// Acknowledged; and the one that was being saved.
     vote: Option<Vote>,
     saving: Option<Vote>,
@@ -53,10 +59,10 @@ pub(crate) fn run(
     mounted.disk().deaf = steps.is_some();
     let mut load =
         Load { node, rng: SmallRng::seed_from_u64(seed), waiting: VecDeque::new(), salt: seed };
-    runtime.block_on(load.work(expected, steps.unwrap_or(u64::MAX)));
-    // sled panics when it is dropped on a disk that is gone. A process without power does not care.
-    let closed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load.node.close()));
-    assert!(closed.is_ok() || mounted.disk().dead, "closing panicked while the power was on");
+    let work = load.work(expected, steps.unwrap_or(u64::MAX));
+    let answered = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+    assert!(answered.is_ok(), "somebody waits for a disk without power");
+    load.node.close();
     Outcome::Ended
 }
 
@@ -101,9 +107,8 @@ impl Load {
         expected.saving = Some(vote);
         self.node.log.save_vote(&vote).await.ok()?;
         (expected.vote, expected.saving) = (Some(vote), None);
-        let keep = self
-            .rng
-            .random_range(expected.applied.max(1).min(expected.log.len())..=expected.log.len());
+        let sure = expected.applied.max(expected.committed).max(1).min(expected.log.len());
+        let keep = self.rng.random_range(sure..=expected.log.len());
         if keep < expected.log.len() && keep > 0 {
             let last = expected.log[keep - 1].log_id;
             // From here on the tail may be there or not: it is nobody's any more.
@@ -152,8 +157,8 @@ impl Load {
 
     /// Commits and applies some, perhaps before our own disk has them: others may.
     async fn apply(&mut self, expected: &mut Expected) -> Option<()> {
-        let to = self.rng.random_range(expected.applied..=expected.log.len());
-        let from = expected.applied;
+        let (from, sure) = (expected.applied, expected.applied.max(expected.committed));
+        let to = self.rng.random_range(sure..=expected.log.len());
         if to > from {
             let entries = expected.log[from..to].to_vec();
             let committed = entries.last().map(|entry| entry.log_id);
@@ -162,7 +167,7 @@ impl Load {
             self.node.apply(entries).await.ok()?;
         }
         if self.rng.random_bool(0.1) {
-            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
         Some(())
     }
@@ -197,6 +202,8 @@ pub(crate) fn check(image: &Path, expected: &mut Expected) -> Result<(), String>
     }
     check_history(&node, expected, &found)?;
     expected.applied = node.replayed.len();
+    let committed = runtime.block_on(node.log.read_committed()).map_err(|e| e.to_string())?;
+    expected.committed = committed.map_or(0, |committed| committed.index as usize + 1);
     (expected.vote, expected.saving) = (vote, None);
     (expected.acknowledged, expected.log) = (found.len(), found);
     runtime.block_on(start(&mut node))?;

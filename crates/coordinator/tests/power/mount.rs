@@ -1,7 +1,8 @@
 //! The forgetting disk as a mounted file system (crate fuser: no libfuse, but root and /dev/fuse).
 //! One thread serves it, so the order of operations is the order of the counter.
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,7 @@ const FREE: u64 = 4 << 20;
 /// A mounted disk; unmounted when dropped.
 pub(crate) struct Mounted {
     pub(crate) disk: Arc<Mutex<Disk>>,
+    at: PathBuf,
     session: Option<BackgroundSession>,
 }
 
@@ -32,7 +34,7 @@ impl Mounted {
         let mut config = Config::default();
         config.mount_options = vec![fuser::MountOption::FSName("forgetful".into())];
         match fuser::spawn_mount(Forgetful(disk.clone()), at, &config) {
-            Ok(session) => Some(Self { disk, session: Some(session) }),
+            Ok(session) => Some(Self { disk, at: at.into(), session: Some(session) }),
             Err(error) => {
                 println!("\nnot run: no FUSE\n({error})");
                 None
@@ -48,12 +50,17 @@ impl Mounted {
     pub(crate) fn take(mut self) -> Disk {
         self.disk().dead = true;
         self.unmount();
-        std::mem::replace(&mut self.disk(), Disk::new())
+        let mut gone = Disk::new();
+        gone.dead = true;
+        std::mem::replace(&mut self.disk(), gone)
     }
 
+    /// The name goes now; the session stays as long as somebody has a file open, as a log that
+    /// failed has until its process ends.
     fn unmount(&mut self) {
         if let Some(session) = self.session.take() {
-            let _ = session.umount_and_join();
+            let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+            drop(session);
         }
     }
 }
@@ -284,8 +291,10 @@ impl Filesystem for Forgetful {
         }
     }
 
+    /// Not there, so that the kernel asks once: a process that ends with a file still open would
+    /// wait for this very process to answer, and stay for ever.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        reply.ok();
+        reply.error(Errno::ENOSYS);
     }
 
     fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
