@@ -9,6 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::node::Seen;
@@ -51,6 +52,11 @@ struct Levels {
     waiting: Gauge,
 }
 
+/// For the times of syncs: 50 us to 1.6 s.
+pub(crate) fn syncs() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 16))
+}
+
 /// What the scrape asked of the node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Looked {
@@ -61,8 +67,13 @@ pub(crate) struct Looked {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// With the times that the log's and the history's syncs take.
+    pub(crate) fn new(log_syncs: Histogram, history_syncs: Histogram) -> Self {
         let mut registry = Registry::with_prefix("interrex");
+        let help = "Time to make a batch of the log durable, in seconds";
+        registry.register("log_sync_seconds", help, log_syncs);
+        let help = "Time to sync a segment of the history, in seconds";
+        registry.register("history_sync_seconds", help, history_syncs);
         let counter = |registry: &mut Registry, name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());

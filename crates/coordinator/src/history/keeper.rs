@@ -161,7 +161,9 @@ impl Keeper {
         self.shared.people().sync()?;
         if let Some((file, length)) = &self.open {
             let folder = &self.shared.folder;
+            let begun = Instant::now();
             file.sync_data().map_err(FolderError::io("sync a segment in", folder))?;
+            self.shared.syncs.observe(begun.elapsed().as_secs_f64());
             let segment = self.shared.state().places.last().map_or(0, |place| place.first.0);
             // Synced as well, at the cost of one more sync every two seconds that nobody waits
             // for: without it a power cut would leave no bound to tell damage by.

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use interrex_core::{LogIndex, PersonId, Revision};
 use interrex_wire::segment::{Reader, Tail, Writer};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
 use super::frame::{Body, Frame, Head};
@@ -62,6 +63,11 @@ impl History {
     /// As [`Self::failed`], to be waited for.
     pub fn failing(&self) -> watch::Receiver<Option<FolderError>> {
         self.shared.failed()
+    }
+
+    /// How long it took to sync segments, in seconds.
+    pub(crate) fn syncs(&self) -> Histogram {
+        self.shared.syncs.clone()
     }
 
     /// Writes and syncs what waits. For the end, after `Raft::shutdown`; blocks.

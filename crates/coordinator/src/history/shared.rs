@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use interrex_core::LogIndex;
 use interrex_wire::segment::{Body as Written, End, Header, Writer};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
 use super::frame::{Body, Frame, Head};
 use super::people::People;
 use super::segments::Place;
 use crate::folder::FolderError;
+use crate::metrics;
 
 /// Bytes of frames that may wait to be written; more, and applying waits for the disk.
 const WAITING_BYTES: usize = 64 << 20;
@@ -27,6 +29,8 @@ pub(super) struct Shared {
     /// Frames were written, or none will be any more.
     done: Condvar,
     failed: watch::Sender<Option<FolderError>>,
+    /// How long it took to sync a segment.
+    pub(super) syncs: Histogram,
 }
 
 /// Behind the lock.
@@ -84,7 +88,7 @@ impl Shared {
         let (head, state, people) =
             (watch::Sender::new(head), Mutex::new(state), Mutex::new(people));
         let (work, done, failed) = (Condvar::new(), Condvar::new(), watch::Sender::new(None));
-        Self { folder, head, state, people, work, done, failed }
+        Self { folder, head, state, people, work, done, failed, syncs: metrics::syncs() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

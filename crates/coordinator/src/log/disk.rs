@@ -12,13 +12,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bincode::{Decode, Encode};
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::records::{self, EntryRecord, LogIdRecord, VoteRecord};
 use super::rouser::Rouser;
 use super::types::RaftEntry;
 use crate::folder::FolderError;
+use crate::metrics;
 
 /// Largest value that sled is given, in bytes, CRC included.
 pub(super) const PART_MAX: usize = 4_096;
@@ -51,6 +54,8 @@ pub(super) struct Disk {
     bound: File,
     path: PathBuf,
     rouser: Rouser,
+    /// How long it took to make a batch durable.
+    pub(super) syncs: Histogram,
 }
 
 /// sled, which writes when it is dropped, and panics or sleeps for ever where the disk is gone. So
@@ -84,7 +89,7 @@ impl Disk {
         let file = File::open(path.join("db")).map_err(FolderError::io("open", path))?;
         let rouser = Rouser::start(Arc::new(move || drop(poked.flush())));
         let rouser = rouser.map_err(|error| FolderError::disk("start a thread", &error))?;
-        Ok(Self { db, file, bound, path: path.to_path_buf(), rouser })
+        Ok(Self { db, file, bound, path: path.to_path_buf(), rouser, syncs: metrics::syncs() })
     }
 
     /// The meta record; none in a new database.
@@ -177,9 +182,11 @@ impl Disk {
     /// The only way to make it durable: sled's `flush` writes to the file, `fdatasync` reaches the
     /// disk. An error is final: the kernel may have dropped the pages.
     pub(super) fn sync(&self, batch: u64) -> Result<(), FolderError> {
+        let begun = Instant::now();
         let flushed = self.rouser.call(|| self.db.sled.flush());
         flushed.map_err(|error| lift(&self.path, error))?;
         self.file.sync_data().map_err(FolderError::io("sync", &self.path))?;
+        self.syncs.observe(begun.elapsed().as_secs_f64());
         // A lower bound, so it needs no sync of its own.
         let noted = self.bound.write_all_at(&bound_bytes(batch), 0);
         noted.map_err(FolderError::io("write the bound of", &self.path))

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use interrex_core::LogIndex;
 use openraft::EntryPayload;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, Meta};
@@ -58,6 +59,11 @@ impl LogStore {
     /// Why the log takes no more writes, if it failed: the coordinator must end.
     pub fn failed(&self) -> Option<FolderError> {
         self.lock().failed.clone().or_else(|| self.disk.stuck())
+    }
+
+    /// How long it took to make batches durable, in seconds.
+    pub(crate) fn syncs(&self) -> Histogram {
+        self.disk.syncs.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Tail> {

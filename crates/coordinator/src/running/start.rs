@@ -108,9 +108,9 @@ impl Parts {
         let circle = Arc::new(circle);
         circle.learn(Founding::members(&identity));
         let clock = Clock::start();
-        let metrics = Metrics::new();
         let consensus = Arc::new(OnceLock::new());
         let Opened { log, machine, history, notices } = opened;
+        let metrics = Metrics::new(log.syncs(), history.syncs());
         let node = node::start(node::Start {
             identity: self.identity(&circle),
             state,
