@@ -112,7 +112,7 @@ fn a_history_that_fails_says_so() {
     let mut failing = node.history.failing();
     runtime.block_on(async {
         mounted.disk().fault = Some(Fault::Full);
-        node.apply(vec![common::members(0, 0), common::decided(1, 1, 1, 1)]).await.unwrap();
+        node.apply(vec![common::members(0, 0), common::blank(1, 1)]).await.unwrap();
         let failed = tokio::time::timeout(PATIENCE, failing.wait_for(Option::is_some)).await;
         let failed = failed.expect("it says so").unwrap().clone().unwrap();
         assert_eq!(failed.code(), "disk_full", "{failed}");

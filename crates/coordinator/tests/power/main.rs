@@ -12,6 +12,7 @@ mod load;
 mod model;
 mod mount;
 mod network;
+mod process;
 
 use load::{Expected, Outcome};
 use model::Disk;
