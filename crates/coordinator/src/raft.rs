@@ -1,6 +1,7 @@
 //! The one place that builds Raft, and all that the shell asks of it: propose, read index, hand
 //! leadership over, who leads. Deliberately absent: what is decided (core), what is stored (`log`),
 //! and how calls travel (`peers`).
+mod reach;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -1,16 +1,17 @@
 //! What openraft's metrics mean for the node: who leads, whether we do, who is a member, and
 //! whether this process must end. Reads metrics; asks nothing.
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interrex_core::CoordinatorId;
 use interrex_core::coordinator::io::Input;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{RaftMetrics, ServerState};
+use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Consensus;
+use super::reach::{News, Reach};
 use crate::failure::{self, Failure};
 use crate::log::types::{Cfg, LogId};
 use crate::node::NodeHandle;
@@ -28,6 +29,8 @@ struct Told {
     members: Option<LogId>,
     /// The settling of the term that we lead.
     settling: Option<(u64, AbortOnDropHandle<()>)>,
+    /// Since when we lead, and whom we then do not reach.
+    reach: Option<(Instant, Reach)>,
 }
 
 pub(super) async fn watch(
@@ -98,17 +101,42 @@ impl Told {
         }
         let (term, leader) = (metrics.current_term, metrics.current_leader);
         if self.follows != Some((term, leader)) {
-            self.follows = Some((term, leader));
+            let before = self.follows.replace((term, leader)).and_then(|(_, leader)| leader);
             let leader = leader.map(CoordinatorId);
-            tracing::info!(term, leader = leader.map(|id| id.0), "leader");
+            match (before, leader) {
+                (_, Some(leader)) => tracing::info!(term, leader = leader.0, "leader"),
+                (Some(before), None) => tracing::info!(term, before, "leader lost"),
+                (None, None) => {}
+            }
             node.tell(Input::Follows { term, leader }).await;
         }
         let leads = metrics.state == ServerState::Leader && leader == Some(consensus.circle.id.0);
+        self.peers(leads, metrics, consensus.circle.id);
         if !leads {
             self.settling = None;
         } else if self.settling.as_ref().is_none_or(|(of, _)| *of != term) {
             let task = settle(Arc::clone(consensus), node.clone(), term);
             self.settling = Some((term, AbortOnDropHandle::new(consensus.runtime.spawn(task))));
+        }
+    }
+}
+
+impl Told {
+    /// One line for each peer that the leader does not reach any more, or again.
+    fn peers(&mut self, leads: bool, metrics: &RaftMetrics<Cfg>, own: CoordinatorId) {
+        if !leads {
+            self.reach = None;
+            return;
+        }
+        let (since, reach) = self.reach.get_or_insert_with(|| (Instant::now(), Reach::default()));
+        let answered = metrics.heartbeat.iter().flatten();
+        let peers = answered.filter(|(id, _)| **id != own.0);
+        let silent = peers.map(|(id, at)| (*id, at.as_ref().map(|at| at.elapsed())));
+        for news in reach.look(silent, since.elapsed()) {
+            match news {
+                News::Away(peer) => tracing::info!(peer, "peer unreachable"),
+                News::Back(peer) => tracing::info!(peer, "peer reachable again"),
+            }
         }
     }
 }
