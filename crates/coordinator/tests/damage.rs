@@ -262,3 +262,21 @@ fn a_snapshot_of_other_members_is_refused() {
     });
     node.close();
 }
+
+/// The database writes a summary of itself at each start; one that was cut short is no damage.
+#[test]
+fn a_start_that_was_cut_short_can_be_repeated() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = common::open(root.path()).unwrap();
+    runtime().block_on(async {
+        let durable = node.append((0..50).map(entry).collect()).await.unwrap();
+        durable.await.unwrap().unwrap();
+    });
+    node.close();
+    let unfinished = root.path().join("log/snap.FFFFFFFFFFFFFFFF.generating");
+    fs::write(unfinished, [7; 100]).unwrap();
+    let mut node = common::open(root.path()).unwrap();
+    let found = runtime().block_on(node.log.try_get_log_entries(..)).unwrap();
+    assert_eq!(found, (0..50).map(entry).collect::<Vec<_>>());
+    node.close();
+}

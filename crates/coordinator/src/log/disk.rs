@@ -6,7 +6,7 @@
 //! because sled puts larger pages into files that nobody syncs. Every value begins with a CRC
 //! over its key and the rest of it. Each batch holds the new meta record, so that log, vote and
 //! their number are of one moment.
-use std::fs::File;
+use std::fs::{self, File};
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,7 @@ pub(super) struct Batch(sled::Batch);
 impl Disk {
     /// Opens or creates the database in `path`. May panic on damage: call it guarded.
     pub(super) fn open(path: &Path, bound: File) -> Result<Self, FolderError> {
+        remove_unfinished(path)?;
         let config = sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None);
         let sled = config.open().map_err(|error| lift(path, error))?;
         let poked = sled.clone();
@@ -276,6 +277,19 @@ fn bound_bytes(batch: u64) -> [u8; 12] {
     let sum = crc(b"bound", &number).to_le_bytes();
     bytes.iter_mut().zip(number.into_iter().chain(sum)).for_each(|(to, from)| *to = from);
     bytes
+}
+
+/// sled keeps a summary of its file in `snap.N`, written at each start as `snap.N.generating`. What
+/// a power cut leaves of the latter it takes for the newest summary, and calls damaged. It is only
+/// there to save time.
+fn remove_unfinished(path: &Path) -> Result<(), FolderError> {
+    for found in fs::read_dir(path).map_err(FolderError::io("list", path))? {
+        let file = found.map_err(FolderError::io("list", path))?.path();
+        if file.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(&file).map_err(FolderError::io("remove", &file))?;
+        }
+    }
+    Ok(())
 }
 
 fn key(index: u64, part: u32) -> [u8; KEY_LENGTH] {
