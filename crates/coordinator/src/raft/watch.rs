@@ -1,11 +1,13 @@
 //! What openraft's metrics mean for the node: who leads, whether we do, who is a member, and
 //! whether this process must end. Reads metrics; asks nothing.
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use interrex_core::CoordinatorId;
 use interrex_core::coordinator::io::Input;
+use openraft::alias::InstantOf;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::type_config::TypeConfigExt;
 use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -30,7 +32,7 @@ struct Told {
     /// The settling of the term that we lead.
     settling: Option<(u64, AbortOnDropHandle<()>)>,
     /// Since when we lead, and whom we then do not reach.
-    reach: Option<(Instant, Reach)>,
+    reach: Option<(InstantOf<Cfg>, Reach)>,
 }
 
 pub(super) async fn watch(
@@ -128,7 +130,7 @@ impl Told {
             self.reach = None;
             return;
         }
-        let (since, reach) = self.reach.get_or_insert_with(|| (Instant::now(), Reach::default()));
+        let (since, reach) = self.reach.get_or_insert_with(|| (Cfg::now(), Reach::default()));
         let answered = metrics.heartbeat.iter().flatten();
         let peers = answered.filter(|(id, _)| **id != own.0);
         let silent = peers.map(|(id, at)| (*id, at.as_ref().map(|at| at.elapsed())));
