@@ -7,6 +7,7 @@ mod rates;
 use std::collections::VecDeque;
 
 use crate::coordinator::io::{Judged, Output, Reply, Ticket};
+use crate::numbers::GRID;
 use crate::views::{Answered, Known};
 use crate::{
     Act, Decision, Entry, Evidence, LogIndex, LogTime, Mono, Outcome, Refused, Request, State,
@@ -19,6 +20,8 @@ use rates::Rates;
 /// Requests that wait to be judged. Beyond that a caller is turned away at once (`overloaded`):
 /// some seconds of work, and no more memory than a few decisions.
 pub(crate) const WAITING_MAX: usize = 10_000;
+/// So many who are answered at once are a crowd, which asks again at once ([`Proposer::wants`]).
+const CROWD: usize = 8;
 
 /// The queue of one leader, and its one decision in flight.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Proposer {
     flight: Option<Flight>,
     waiting: VecDeque<Waiting>,
     rates: Rates,
+    /// How many our last decision answered, and when.
+    answered: (usize, Mono),
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ struct Flight {
     decision: Decision,
     /// Whom to answer when it is applied (O5).
     askers: Vec<Waiting>,
+    /// Nobody was left for the next one.
+    whole: bool,
 }
 
 /// What became of one request.
@@ -59,7 +66,7 @@ impl Proposer {
     /// Nothing waits, nothing is in flight.
     pub(crate) fn of(term: u64) -> Self {
         let (waiting, rates) = (VecDeque::new(), Rates::default());
-        Self { term, ahead: None, flight: None, waiting, rates }
+        Self { term, ahead: None, flight: None, waiting, rates, answered: (0, Mono::default()) }
     }
 
     /// True while an entry of ours may still be applied.
@@ -67,9 +74,12 @@ impl Proposer {
         self.flight.is_some()
     }
 
-    /// True if a request waits.
-    pub(crate) fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+    /// True if requests wait that should be judged now. Where many were just answered, the first of
+    /// them to come back waits, for at most one step of the grid, until half of them are there: else
+    /// it flies alone, and all others wait for that flight. Only requests wait, nothing that is due.
+    pub(crate) fn wants(&self, now: Mono) -> bool {
+        let ((crowd, at), waiting) = (self.answered, self.waiting.len());
+        waiting > 0 && (crowd < CROWD || waiting * 2 >= crowd || now.0 >= at.0 + GRID)
     }
 
     /// Takes a request into the queue, if there is room.
@@ -104,19 +114,20 @@ impl Proposer {
             let moves = due::moves(draft.state(), evidence, at);
             draft.add_all(moves);
         }
-        let mut askers = Vec::new();
+        let (mut askers, mut whole) = (Vec::new(), true);
         while let Some(next) = self.waiting.pop_front() {
             match judge(next, state, &mut draft, evidence, &mut self.rates, now, out) {
                 Judgement::Done => {}
                 Judgement::Rides(asker) => askers.push(asker),
                 Judgement::Later(first) => {
                     self.waiting.push_front(first);
+                    whole = false;
                     break;
                 }
             }
         }
         if let Some(decision) = draft.finish() {
-            self.flight = Some(Flight { decision: decision.clone(), askers });
+            self.flight = Some(Flight { decision: decision.clone(), askers, whole });
             out.push(Output::Propose { decision, term: self.term });
         }
     }
@@ -129,6 +140,7 @@ impl Proposer {
         index: LogIndex,
         entry: &Entry,
         outcome: Option<Outcome>,
+        now: Mono,
         out: &mut Vec<Output>,
     ) {
         let is_ours = |flight: &mut Flight| match entry {
@@ -137,6 +149,7 @@ impl Proposer {
         };
         match (self.flight.take_if(is_ours), outcome) {
             (Some(flight), Some(Outcome::Applied(_))) => {
+                self.answered = (if flight.whole { flight.askers.len() } else { 0 }, now);
                 out.extend(flight.askers.iter().map(|asker| asker.answer(state)));
             }
             (Some(flight), Some(Outcome::Stale) | None) => self.judge_again(flight),

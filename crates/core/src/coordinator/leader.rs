@@ -113,7 +113,7 @@ impl Leader {
         if matches!(entry, Entry::Members(_)) {
             self.evidence = None;
         }
-        self.proposer.applied(state, index, entry, outcome, out);
+        self.proposer.applied(state, index, entry, outcome, now.mono, out);
     }
 
     /// L6: clients are told that their outcome is unknown, and no report counts again. The flight
@@ -157,7 +157,7 @@ impl Leader {
             || now.mono.0.saturating_sub(self.looked.0) >= TICK
             // A pause that ends by time lets go in the very next decision (D5, L3).
             || pauses() != state.pauses.holding(state.now).count();
-        if !look && !self.proposer.waits() {
+        if !look && !self.proposer.wants(now.mono) {
             return;
         }
         let (me, members) = (self.term.leader, &state.members);

@@ -124,6 +124,29 @@ fn what_waits_is_judged_together_and_in_order() {
     assert_eq!(judged(&world, 3).outcome.unwrap_err().code, "paused");
 }
 
+/// L3: of many who were answered together the first to ask again waits for half of them, or for one
+/// step of the grid: it does not fly alone while they all come.
+#[test]
+fn a_crowd_is_judged_together_again() {
+    let mut world = World::at_work();
+    world.hold = true;
+    world.ask(1, 100, note("k", "v"));
+    let ask = |world: &mut World, ids: std::ops::RangeInclusive<u128>| {
+        ids.for_each(|id| world.ask(1, id, note(&format!("k{id}"), "v")));
+    };
+    ask(&mut world, 1..=20);
+    world.release();
+    assert_eq!(judged(&world, 1).revision, judged(&world, 20).revision);
+    ask(&mut world, 21..=29);
+    assert_eq!((21..=29).find_map(|id| world.reply(id)), None);
+    ask(&mut world, 30..=30);
+    assert_eq!(judged(&world, 21).revision, judged(&world, 30).revision);
+    ask(&mut world, 31..=33);
+    assert_eq!(world.reply(31), None);
+    world.run(10);
+    assert_eq!(judged(&world, 31).revision, judged(&world, 33).revision);
+}
+
 /// Dry runs are judged on the state ahead, and are in no log.
 #[test]
 fn a_dry_run_leaves_nothing() {
