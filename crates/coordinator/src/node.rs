@@ -48,6 +48,14 @@ pub(crate) struct Seen {
     pub(crate) waiting: usize,
 }
 
+/// What changes seldom: whoever waits for it is not woken by each decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gate {
+    pub(crate) level: u32,
+    /// P6.
+    pub(crate) ready: bool,
+}
+
 /// What a query of the API sees.
 pub(crate) struct View<'a> {
     pub(crate) core: &'a Coordinator,
@@ -67,6 +75,7 @@ struct Node {
     outputs: Vec<Output>,
     tickets: u64,
     seen: watch::Sender<Seen>,
+    gate: watch::Sender<Gate>,
 }
 
 /// What the task listens to.
@@ -99,8 +108,8 @@ pub(crate) fn start(start: Start) -> io::Result<NodeHandle> {
     let (beats_in, beats) = mpsc::channel(BEATS_MAX);
     let (messages_in, messages) = mpsc::channel(MESSAGES_MAX);
     let core = Coordinator::start(start.identity, start.state, start.clock.moment());
-    let seen = watch::Sender::new(seen(&core, 0));
-    let handle = NodeHandle::new(beats_in, messages_in, seen.subscribe());
+    let (seen, gate) = (watch::Sender::new(seen(&core, 0)), watch::Sender::new(gate(&core)));
+    let handle = NodeHandle::new(beats_in, messages_in, seen.subscribe(), gate.subscribe());
     let desk =
         Desk::new(start.history, start.deliveries, start.consensus, handle.clone(), start.metrics);
     let mut node = Node {
@@ -112,6 +121,7 @@ pub(crate) fn start(start: Start) -> io::Result<NodeHandle> {
         outputs: Vec::new(),
         tickets: 0,
         seen,
+        gate,
     };
     let mut ears = Ears { beats, messages, notices: start.notices };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -135,6 +145,10 @@ fn seen(core: &Coordinator, waiting: usize) -> Seen {
         ready: core.ready(),
         waiting,
     }
+}
+
+fn gate(core: &Coordinator) -> Gate {
+    Gate { level: core.state().level.0, ready: core.ready() }
 }
 
 /// What woke the task.
@@ -262,5 +276,7 @@ impl Node {
         }
         let now = seen(&self.core, self.desk.waiting());
         self.seen.send_if_modified(|last| std::mem::replace(last, now) != now);
+        let gate = gate(&self.core);
+        self.gate.send_if_modified(|last| std::mem::replace(last, gate) != gate);
     }
 }

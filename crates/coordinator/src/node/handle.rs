@@ -7,7 +7,7 @@ use interrex_core::{Heartbeat, LogIndex, Request};
 use interrex_wire::{pb, peer};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{AgentLine, Seen, View};
+use super::{AgentLine, Gate, Seen, View};
 use crate::log::types::Person;
 
 /// An agent spoke, or 10 ms passed where its connections are read.
@@ -49,6 +49,7 @@ pub(crate) struct NodeHandle {
     beats: mpsc::Sender<FromAgent>,
     messages: mpsc::Sender<Message>,
     seen: watch::Receiver<Seen>,
+    gate: watch::Receiver<Gate>,
 }
 
 impl NodeHandle {
@@ -56,8 +57,9 @@ impl NodeHandle {
         beats: mpsc::Sender<FromAgent>,
         messages: mpsc::Sender<Message>,
         seen: watch::Receiver<Seen>,
+        gate: watch::Receiver<Gate>,
     ) -> Self {
-        Self { beats, messages, seen }
+        Self { beats, messages, seen, gate }
     }
 
     /// Waits while too many heartbeats wait.
@@ -111,6 +113,11 @@ impl NodeHandle {
     pub(crate) async fn applied(&self, index: LogIndex) -> Result<(), Gone> {
         let mut seen = self.seen.clone();
         seen.wait_for(|seen| seen.applied >= index).await.map(|_| ()).map_err(|_| Gone)
+    }
+
+    /// What changes seldom; `changed().await` follows it.
+    pub(crate) fn gate(&self) -> watch::Receiver<Gate> {
+        self.gate.clone()
     }
 
     /// What stands now; `changed().await` follows it.

@@ -241,13 +241,13 @@ impl Parts {
                 failed.send_replace(Some(failure));
             }
         });
-        let (level, ready, mut seen) = (self.level.clone(), self.ready.clone(), node.seen());
+        let (level, ready, mut gate) = (self.level.clone(), self.ready.clone(), node.gate());
         tokio::spawn(async move {
             loop {
-                let now = *seen.borrow_and_update();
+                let now = *gate.borrow_and_update();
                 level.send_if_modified(|known| std::mem::replace(known, now.level) != now.level);
                 ready.send_if_modified(|known| std::mem::replace(known, now.ready) != now.ready);
-                if seen.changed().await.is_err() {
+                if gate.changed().await.is_err() {
                     return;
                 }
             }
