@@ -11,13 +11,13 @@ use crate::Args;
 use crate::figure::{Book, OURS, ms};
 use crate::ours;
 
-/// Writes the events as notes, stops one coordinator, looks at its folder, and starts it again.
+/// Writes the events as notes of one letter (what is measured is the history, not the text), stops one coordinator, looks at its folder, and starts it again.
 #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
 pub(crate) fn measure(args: &Args, book: &mut Book) -> Result<()> {
     let mut place = ours::start(&args.dir.join("interrex"), &args.interrex, true)?;
     let mut written = 0;
     while written < args.events {
-        let stream = ["bench", "--clients", "256", "--seconds", "10", "--size", "64", "--stream"];
+        let stream = ["bench", "--clients", "256", "--seconds", "10", "--size", "1", "--stream"];
         let found = ours::ask(&place, &[&stream[..], &["-o", "json"]].concat())?;
         written += found.get("n").and_then(Value::as_u64).context("bench: no n")?.max(1);
     }

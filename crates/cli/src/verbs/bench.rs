@@ -7,6 +7,8 @@ use clap::Args;
 use interrex_client::Client;
 use interrex_client::client::{Seen, Wish, new_operation};
 use interrex_core::Command;
+use rand::RngExt;
+use rand::distr::Alphanumeric;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -46,8 +48,8 @@ struct Seconds {
 struct Plan {
     opens: Instant,
     closes: Instant,
-    text: String,
-    keys: AtomicU64,
+    size: usize,
+    notes: AtomicU64,
 }
 
 impl Bench {
@@ -64,8 +66,8 @@ impl Bench {
         let plan = Arc::new(Plan {
             opens,
             closes: opens + Duration::from_secs(self.seconds),
-            text: "x".repeat(self.size),
-            keys: AtomicU64::new(0),
+            size: self.size,
+            notes: AtomicU64::new(0),
         });
         let mut running = JoinSet::new();
         if self.stream {
@@ -111,13 +113,11 @@ impl Bench {
 }
 
 impl Plan {
-    /// One key for each client, so that none waits for another one's.
-    fn key(&self) -> String {
-        format!("bench/{}", self.keys.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn wish(&self, key: &str) -> Wish {
-        let (key, text) = (key.to_owned(), self.text.clone());
+    /// The next note, of a key of its own: letters and digits by chance, so that they do not
+    /// compress to nothing.
+    fn wish(&self) -> Wish {
+        let key = format!("bench/{}", self.notes.fetch_add(1, Ordering::Relaxed));
+        let text = rand::rng().sample_iter(Alphanumeric).take(self.size).map(char::from).collect();
         Wish {
             operation: new_operation(),
             seen: Seen::New,
@@ -145,10 +145,11 @@ impl Seconds {
 }
 
 async fn closed_loop(client: Arc<Client>, plan: Arc<Plan>) -> Seconds {
-    let (mut seen, key) = (Seconds::default(), plan.key());
+    let mut seen = Seconds::default();
     while Instant::now() < plan.closes {
+        let wish = plan.wish();
         let began = Instant::now();
-        let ok = client.change(&plan.wish(&key)).await.is_ok();
+        let ok = client.change(&wish).await.is_ok();
         seen.count(&plan, began, ok);
     }
     seen
@@ -159,27 +160,25 @@ async fn pipelined(client: Arc<Client>, plan: Arc<Plan>, share: usize) -> Second
     let mut seen = Seconds::default();
     let mut operations = client.seen().await.unwrap_or_default();
     // A first one by itself finds the leader.
-    let _ = client.change(&plan.wish(&plan.key())).await;
+    let _ = client.change(&plan.wish()).await;
     let Ok(mut pipeline) = client.pipeline().await else {
         return Seconds { errors: 1, ..seen };
     };
-    let keys: Vec<String> = (0..share).map(|_| plan.key()).collect();
     let mut on_the_way = std::collections::VecDeque::new();
-    for key in &keys {
-        if pipeline.send(&plan.wish(key), operations).await.is_ok() {
-            on_the_way.push_back((Instant::now(), key));
+    for _ in 0..share {
+        if pipeline.send(&plan.wish(), operations).await.is_ok() {
+            on_the_way.push_back(Instant::now());
         }
     }
-    while let Some((began, key)) = on_the_way.pop_front() {
+    while let Some(began) = on_the_way.pop_front() {
         let Ok(reply) = pipeline.next().await else {
             seen.errors += 1 + on_the_way.len() as u64;
             return seen;
         };
         operations = operations.max(reply.operations);
         seen.count(&plan, began, reply.recorded && reply.refused.is_none());
-        if Instant::now() < plan.closes && pipeline.send(&plan.wish(key), operations).await.is_ok()
-        {
-            on_the_way.push_back((Instant::now(), key));
+        if Instant::now() < plan.closes && pipeline.send(&plan.wish(), operations).await.is_ok() {
+            on_the_way.push_back(Instant::now());
         }
     }
     seen
