@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use std::{env, error, fs};
 
 const PROTO: &str = "../../proto";
-const FILES: [&str; 6] = ["event", "decision", "agent", "coordinator", "peer", "history"];
+const FILES: [&str; 7] =
+    ["event", "decision", "agent", "coordinator", "peer", "history", "material"];
 /// Messages whose bytes are handed on as they are.
-const SHARED: [&str; 4] = ["RaftCall", "RaftAnswer", "ReadReply", "HistoryFrame"];
+const SHARED: [&str; 5] = ["RaftCall", "RaftAnswer", "ReadReply", "HistoryFrame", "SegmentData"];
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     println!("cargo::rerun-if-changed={PROTO}");

@@ -221,7 +221,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
 }
 
 /// Old or new, never half: written beside, synced, renamed, and the rename synced.
-fn replace(root: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+pub(crate) fn replace(root: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
     let beside = root.join(format!("{name}.tmp"));
     let mut text = serde_json::to_vec(content)?;
     text.push(b'\n');
@@ -237,7 +237,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// The bytes that hex digits say; nothing if they are not N.
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     let mut bytes = [0; N];
     if digits.len() != 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -1,9 +1,10 @@
 //! The agent of one server: a thin loop over `interrex_core::agent`, which does what that says.
 //! Connections, clocks, files and the driver are here; who may act, and when, is in the core.
 //!
-//! Deliberately absent: the guard, addresses and the copying of material.
+//! Deliberately absent: the guard and addresses.
 mod clock;
 mod config;
+mod copy;
 mod driver;
 mod failure;
 mod folder;
@@ -14,27 +15,34 @@ mod link;
 mod material;
 mod node;
 mod save;
+mod serve;
+mod store;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use interrex_client::identity::{BadIdentity, Connector, Role, Security, TlsFolder};
+use interrex_client::identity::{
+    Acceptor, BadIdentity, Callers, Connector, Role, Security, TlsFolder,
+};
 use interrex_client::program::{self, log_to_stderr};
 use interrex_core::AgentBoot;
 use interrex_core::agent::{Agent, AgentIdentity};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use config::{AgentArgs, Config};
 pub use failure::Failure;
 
+use crate::copy::{Copying, Setup};
 use crate::driver::synthetic::Synthetic;
 use crate::folder::Folder;
 use crate::journal::Journal;
 use crate::link::{Links, Word};
 use crate::node::Node;
 use crate::save::Saver;
+use crate::store::files::Files;
 
 /// Words from connections that wait for the loop; a connection waits when it is full.
 const WORDS_MAX: usize = 256;
@@ -61,15 +69,16 @@ pub async fn run_until(args: AgentArgs, stop: impl Future<Output = ()>) -> Resul
         return Ok(());
     }
     log_to_stderr(config.log_format, "info");
-    serve(config, &security, stop).await
+    start(config, &security, stop).await
 }
 
-async fn serve(
+async fn start(
     config: Config,
     security: &Security,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let facts = config.facts(config.listen);
+    let acceptor = listen(&config, security).await?;
+    let facts = config.facts(acceptor.as_ref().map(Acceptor::address));
     let (clock, server, root) = (clock::machine as clock::Clock, config.server, config.data);
     let folder = Folder::open(&root, server, AgentBoot(rand::random()))?;
     let journal = Arc::new(Journal::open(&root, server)?);
@@ -78,6 +87,16 @@ async fn serve(
     let connector = Connector::new(security, Role::Coordinator, None).map_err(identity)?;
     let (words, heard): (_, mpsc::Receiver<Word>) = mpsc::channel(WORDS_MAX);
     let driver = Synthetic::start(root.clone(), server, Arc::clone(&journal), clock);
+    let setup = Setup {
+        store: Arc::new(Files::new(root.clone())),
+        root,
+        server,
+        security: security.clone(),
+        clock,
+        listens: facts.listen.is_some(),
+    };
+    let copying = Copying::start(&setup).map_err(|why| machine("threads", &why))?;
+    let _serving = acceptor.map(|acceptor| copying.serve(acceptor, setup));
     let count = config.coordinators.len();
     let core = Agent::start(
         AgentIdentity {
@@ -98,6 +117,7 @@ async fn serve(
         clock,
         journal,
         driver: Box::new(driver.map_err(|why| machine("threads", &why))?),
+        copying,
         links: Links::new(config.coordinators, connector, words),
         saver: Saver::start(folder.writer()).map_err(|why| machine("threads", &why))?,
         count,
@@ -105,6 +125,20 @@ async fn serve(
         unreachable: BTreeSet::new(),
     };
     node.run(heard, stop).await
+}
+
+/// Where other agents are answered, unless this one only dials out (SY-30).
+async fn listen(config: &Config, security: &Security) -> Result<Option<Acceptor>, Failure> {
+    let Some(address) = config.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|why| {
+        Failure::refused(
+            "address_in_use",
+            format!("cannot listen on {address}: {why}"),
+            "end the program that listens there, or name another --listen (none: only dial out)",
+        )
+    })?;
+    let acceptor = Acceptor::start(listener, security, Callers::MustBeKnown, serve::LIMITS);
+    acceptor.map(Some).map_err(identity)
 }
 
 /// The identity must be this server's: an agent speaks for the server of its name only.

@@ -57,7 +57,7 @@ fn segments(dir: &Path) -> io::Result<impl Iterator<Item = SegmentName>> {
 }
 
 /// What lies in a folder, in the order of names; nothing if there is no such folder.
-fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interrex_core::agent::{Agent, AgentInput, AgentOutput, Connection, Deed, Link};
+use interrex_core::agent::{Agent, AgentInput, AgentOutput, Connection, Deed, DriverStatus, Link};
 use interrex_core::{Ack, Generation, Heartbeat, ServerId};
 use interrex_wire::pb;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
+use crate::copy::Copying;
 use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::folder::{Cluster, hex};
@@ -32,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) journal: Arc<Journal>,
     pub(crate) driver: Box<dyn Driver>,
+    pub(crate) copying: Copying,
     pub(crate) links: Links,
     pub(crate) saver: Saver,
     /// How many coordinators are configured.
@@ -56,6 +58,7 @@ impl Node {
         let mut steps = tokio::time::interval(STEP);
         steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = self.driver.status();
+        self.copying.belongs(self.cluster.map(|cluster| cluster.id));
         let (found, mut ends) = mpsc::channel(ENDS_MAX);
         tokio::pin!(stop);
         let ended = loop {
@@ -67,7 +70,9 @@ impl Node {
                     Err(failure) => break Err(failure),
                 },
                 Some(ended) = ends.recv() => AgentInput::Ended(ended),
-                Ok(()) = status.changed() => read(&mut status),
+                Ok(()) = status.changed() => self.read(&mut status),
+                Ok(()) = self.copying.status.changed() => self.copies(),
+                Some(copy) = self.copying.erased.recv() => AgentInput::Erased(vec![copy]),
                 _ = steps.tick() => AgentInput::Step { dice: rand::random() },
             };
             for output in self.core.handle(input, (self.clock)().moment()) {
@@ -75,9 +80,12 @@ impl Node {
             }
         };
         drop(self.links);
-        let driver = self.driver;
-        let stopped = tokio::task::spawn_blocking(move || driver.stop()).await;
-        if stopped.is_err() {
+        let (driver, copying) = (self.driver, self.copying);
+        let stopped = tokio::task::spawn_blocking(move || {
+            driver.stop();
+            drop(copying);
+        });
+        if stopped.await.is_err() {
             tracing::error!("the driver panicked while it stopped");
         }
         ended
@@ -144,7 +152,7 @@ impl Node {
         };
         let theirs = Cluster { id, generation: Generation(reply.generation) };
         let Some(ours) = self.cluster else {
-            self.cluster = Some(theirs);
+            self.belongs(theirs);
             return Ok(true);
         };
         if ours.id != id {
@@ -163,7 +171,7 @@ impl Node {
             return Ok(false);
         }
         if theirs != ours {
-            self.cluster = Some(theirs);
+            self.belongs(theirs);
             if self.core.is_ready() {
                 self.saver.save(Save::Belongs(theirs));
             }
@@ -204,7 +212,7 @@ impl Node {
                 let answer = move |ended| drop(found.try_send(ended));
                 self.driver.find_ends(tenures, Box::new(answer));
             }
-            AgentOutput::Copies(_) => {}
+            AgentOutput::Copies(duties) => self.copying.assign(duties),
             AgentOutput::Remember(duties) => self.saver.save(Save::Remember(duties)),
             AgentOutput::Ready => self.ready(),
             AgentOutput::Alone => {
@@ -224,6 +232,22 @@ impl Node {
         });
     }
 
+    fn belongs(&mut self, cluster: Cluster) {
+        self.cluster = Some(cluster);
+        self.copying.belongs(Some(cluster.id));
+    }
+
+    /// What the driver does. What it still records is not copied yet.
+    fn read(&self, status: &mut watch::Receiver<Vec<DriverStatus>>) -> AgentInput {
+        let status = status.borrow_and_update().clone();
+        self.copying.recording(status.iter().map(|one| (one.recorder, one.epoch)).collect());
+        AgentInput::Status(status)
+    }
+
+    fn copies(&mut self) -> AgentInput {
+        AgentInput::Copies(self.copying.status.borrow_and_update().clone())
+    }
+
     /// CONTRACT: one line on standard output, for who started us. Nobody may listen any longer.
     fn ready(&self) {
         if let Some(cluster) = self.cluster {
@@ -233,10 +257,6 @@ impl Node {
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "ready {}", self.server).and_then(|()| out.flush());
     }
-}
-
-fn read(status: &mut watch::Receiver<Vec<interrex_core::agent::DriverStatus>>) -> AgentInput {
-    AgentInput::Status(status.borrow_and_update().clone())
 }
 
 /// How a coordinator refuses an agent of another cluster before it says anything else.

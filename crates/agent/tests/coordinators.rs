@@ -143,6 +143,7 @@ fn args(data: &Path, addresses: &[SocketAddr]) -> AgentArgs {
         server: Some("srv-1".into()),
         data: Some(data.into()),
         coordinators: Some(coordinators.join(",")),
+        listen: Some("127.0.0.1:0".into()),
         insecure: true,
         ..AgentArgs::default()
     }

@@ -15,6 +15,7 @@ mod fields;
 pub mod fleet;
 pub mod limits;
 mod malformed;
+pub mod material;
 pub mod members;
 pub mod peer;
 pub mod segment;

@@ -28,7 +28,13 @@ pub const DUTIES_MAX: usize = 1_024;
 pub const REPORT_MAX: usize = 2 * interrex_core::fleet::SERVERS_MAX;
 /// Persons in one proposal or frame.
 pub const PEOPLE_MAX: usize = ACTS_MAX;
+/// Bytes of a segment in one frame between agents.
+pub const CHUNK_MAX: usize = 256 << 10;
+/// Segments in one page of a list.
+pub const PAGE_MAX: usize = 512;
 
+/// A gRPC message between agents: a chunk, or a page, and its envelope.
+pub const MATERIAL_MESSAGE_MAX: usize = 512 << 10;
 /// A gRPC message from an agent or to one.
 pub const AGENT_MESSAGE_MAX: usize = 1 << 20;
 /// A gRPC request of an operator: a fleet document, and the rest.

@@ -27,6 +27,9 @@ pub enum Malformed {
     /// Not `host:port`, or no address with a prefix.
     #[error("{field}: {source}")]
     BadAddress { field: &'static str, source: BadAddress },
+    /// Not as segments, or kinds of material, are named.
+    #[error("{0} names no whole segment, or no kind of material")]
+    BadSegment(&'static str),
     /// Not UTF-8.
     #[error("{0} is not text")]
     NotText(&'static str),

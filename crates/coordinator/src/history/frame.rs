@@ -120,6 +120,7 @@ pub(crate) fn unreadable(index: LogIndex, error: &Malformed) -> FolderError {
         | Malformed::NotProtobuf { .. }
         | Malformed::UnknownField { .. }
         | Malformed::Missing(_)
+        | Malformed::BadSegment(_)
         | Malformed::BadName { .. }
         | Malformed::BadAddress { .. }
         | Malformed::NotText(_)

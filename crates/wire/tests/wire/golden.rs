@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 }
 
 /// The recorded bytes; with `BLESS=1`, `ours` where there are none yet.
-fn recorded(name: &str, ours: &[u8]) -> Vec<u8> {
+pub(crate) fn recorded(name: &str, ours: &[u8]) -> Vec<u8> {
     let path = folder().join(format!("{name}.bin"));
     if env::var_os("BLESS").is_some() && !path.exists() {
         fs::create_dir_all(folder()).unwrap();

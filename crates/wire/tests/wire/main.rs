@@ -9,6 +9,7 @@ mod any;
 mod golden;
 mod hostile;
 mod malformed;
+mod material;
 mod round_trip;
 mod samples;
 mod segments;
