@@ -19,6 +19,8 @@ pub const ADDRESS_MAX: usize = 262;
 pub const VERSION_MAX: usize = 64;
 /// Members of a cluster, learners included.
 pub const MEMBERS_MAX: usize = 64;
+/// The founders of a cluster, as `name=host:port,...`, in bytes.
+pub const FOUNDERS_MAX: usize = MEMBERS_MAX * (64 + 1 + ADDRESS_MAX);
 /// Sets of voters: one, or two while the membership is joint.
 pub const HALVES_MAX: usize = 2;
 /// Duties (or grants, or ended tenures) of one server: one recorder of its own or one that it

@@ -2,12 +2,13 @@
 //! The envelope around these is the shell's.
 use std::time::Duration;
 
+use interrex_core::name::Name;
 use interrex_core::{
     AgentBoot, Answer, BeatSeq, Boot, CoordinatorId, CopyStatus, Facts, Level, LogIndex, Report,
     ReportSeq, Revision, ServerDuties, ServerId, SetId, Term, Tick, TickSeq, Wall,
 };
 
-use crate::limits::{ADDRESS_MAX, REPORT_MAX, VERSION_MAX};
+use crate::limits::{ADDRESS_MAX, CODE_MAX, FOUNDERS_MAX, REPORT_MAX, VERSION_MAX};
 use crate::{Malformed, agent, copy, fields, pb};
 
 impl From<Term> for pb::LeaderTerm {
@@ -160,6 +161,45 @@ pub fn read_times(
     fields::list(field, times, REPORT_MAX, |time| {
         Ok((fields::name(field, &time.server)?, Duration::from_micros(time.us)))
     })
+}
+
+/// Where clients reach a member, as it says.
+///
+/// # Errors
+///
+/// It is longer than any address.
+pub fn read_address(field: &'static str, address: String) -> Result<String, Malformed> {
+    fields::text(field, address, ADDRESS_MAX)
+}
+
+/// An answer of the founding, if nothing in it is longer than it may be.
+///
+/// # Errors
+///
+/// Something is.
+pub fn read_found(reply: pb::FoundReply) -> Result<pb::FoundReply, Malformed> {
+    if !reply.cluster.is_empty() {
+        fields::array::<16>("FoundReply.cluster", &reply.cluster)?;
+    }
+    Ok(pb::FoundReply {
+        founders: fields::text("FoundReply.founders", reply.founders, FOUNDERS_MAX)?,
+        why: fields::text("FoundReply.why", reply.why, CODE_MAX + FOUNDERS_MAX)?,
+        ..reply
+    })
+}
+
+/// A question of the founding, if nothing in it is longer than it may be.
+///
+/// # Errors
+///
+/// Something is.
+pub fn read_founding(request: pb::FoundRequest) -> Result<pb::FoundRequest, Malformed> {
+    if !request.cluster.is_empty() {
+        fields::array::<16>("FoundRequest.cluster", &request.cluster)?;
+    }
+    let _: Name = fields::name("FoundRequest.name", &request.name)?;
+    let founders = fields::text("FoundRequest.founders", request.founders, FOUNDERS_MAX)?;
+    Ok(pb::FoundRequest { founders, ..request })
 }
 
 fn read_servers(field: &'static str, names: Vec<String>) -> Result<Vec<ServerId>, Malformed> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interrex_wire::pb::peers_client::PeersClient;
 use interrex_wire::pb::{FoundReply, FoundRequest};
+use interrex_wire::peer;
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -87,7 +88,8 @@ pub(crate) async fn ask_founder(
 ) -> Result<FoundReply, Box<Status>> {
     let mut client = PeersClient::new(dialer.channel(name, address));
     match tokio::time::timeout(FOUND_MAX, client.found(request)).await {
-        Ok(answer) => Ok(answer?.into_inner()),
+        Ok(answer) => peer::read_found(answer?.into_inner())
+            .map_err(|bad| Box::new(Status::invalid_argument(bad.to_string()))),
         Err(_) => Err(Box::new(Status::deadline_exceeded("no answer"))),
     }
 }

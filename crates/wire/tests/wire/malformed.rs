@@ -1,8 +1,8 @@
 //! Each way in which bytes or a message can be wrong, and that the error names the field.
 use interrex_core::fleet::Fleet;
 use interrex_core::{Actor, DutyStatus, Heartbeat, LEVEL, Level, NOTE_MAX, Report, Tick};
-use interrex_wire::limits::{DECISION_MAX, DUTIES_MAX, FLEET_MAX};
-use interrex_wire::{Malformed, command, decision, fleet, members, pb};
+use interrex_wire::limits::{CODE_MAX, DECISION_MAX, DUTIES_MAX, FLEET_MAX, FOUNDERS_MAX};
+use interrex_wire::{Malformed, command, decision, fleet, members, pb, peer};
 use prost::Message;
 
 use crate::samples;
@@ -241,6 +241,42 @@ fn messages_of_agents_and_peers() {
     };
     let expected = Malformed::TooLong { field: "Report.address", length: 300, max: 262 };
     assert_eq!(Report::try_from(report), Err(expected));
+    let long = || "x".repeat(FOUNDERS_MAX + CODE_MAX + 1);
+    let length = long().len();
+    let found = |field, max| Malformed::TooLong { field, length, max };
+    for (reply, expected) in [
+        (
+            pb::FoundReply { founders: long(), ..Default::default() },
+            found("FoundReply.founders", FOUNDERS_MAX),
+        ),
+        (
+            pb::FoundReply { why: long(), ..Default::default() },
+            found("FoundReply.why", FOUNDERS_MAX + CODE_MAX),
+        ),
+        (
+            pb::FoundReply { cluster: vec![0; 15], ..Default::default() },
+            Malformed::WrongLength { field: "FoundReply.cluster", length: 15, expected: 16 },
+        ),
+    ] {
+        assert_eq!(peer::read_found(reply), Err(expected));
+    }
+    let asked = |name: &str, founders| pb::FoundRequest {
+        name: name.into(),
+        founders,
+        ..Default::default()
+    };
+    assert_eq!(
+        peer::read_founding(asked("c1", long())),
+        Err(found("FoundRequest.founders", FOUNDERS_MAX))
+    );
+    assert_eq!(
+        peer::read_founding(asked("", String::new())),
+        Err(Malformed::Missing("FoundRequest.name"))
+    );
+    let named = peer::read_founding(asked(&"x".repeat(64), String::new()));
+    assert!(matches!(named, Err(Malformed::BadName { field: "FoundRequest.name", .. })));
+    let expected = Malformed::TooLong { field: "address", length: 263, max: 262 };
+    assert_eq!(peer::read_address("address", "x".repeat(263)), Err(expected));
     let half = pb::VoterSet { ids: vec![2, 1] };
     let unordered = members::read_voters("voters", vec![half]);
     assert_eq!(unordered, Err(Malformed::NotAscending("voters")));
