@@ -44,7 +44,11 @@ impl Said {
 /// Runs a program that should end by itself, and ends it if it does not.
 pub fn run(mut command: Command) -> Output {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("a program that starts");
+    await_end(child.expect("a program that starts"))
+}
+
+/// Waits for a program that should end by itself, and ends it if it does not.
+pub fn await_end(mut child: Child) -> Output {
     let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end && child.try_wait().expect("a child").is_none() {
         // Waits for another process: there is nothing to be told by.

@@ -7,6 +7,7 @@
 //! format          version of everything here
 //! identity        name, id, cluster; none until the founding
 //! boot            counts the starts
+//! peers           what is known of the other members' disks (M6)
 //! reserve         64 MiB, for when the disk is full
 //! log/            sled: Raft's log, vote, committed
 //! log.bound       what the log has at least (never synced)

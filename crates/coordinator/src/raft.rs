@@ -13,6 +13,7 @@ use interrex_core::{CoordinatorId, LogIndex};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::ProgressResponder;
+use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::{Instant as _, LinearizerOption, ReadPolicy, ServerState};
 use tokio_util::sync::CancellationToken;
 
@@ -20,9 +21,9 @@ use crate::failure::{self, Failure};
 use crate::history::{History, Machine};
 use crate::log::LogStore;
 use crate::log::config::{ELECTION_MAX, config};
-use crate::log::types::{MemberNode, Proposal, Raft};
+use crate::log::types::{LogId, MemberNode, Proposal, Raft};
 use crate::node::NodeHandle;
-use crate::peers::{Circle, Dialer, Network};
+use crate::peers::{Circle, Dialer, Held, Network};
 
 /// How long a reader waits for a majority's word.
 const READ_MAX: Duration = Duration::from_secs(2);
@@ -84,6 +85,24 @@ impl Consensus {
             raft.map_err(|fatal| failed.map_or_else(|| failure::disk(fatal), Failure::from))?;
         let runtime = tokio::runtime::Handle::current();
         Ok(Arc::new(Self { raft, log, history, circle, runtime }))
+    }
+
+    /// What a log holds that was just opened.
+    pub(crate) async fn opened(log: &LogStore) -> Result<Held, Failure> {
+        let mut log = log.clone();
+        let vote = log.read_vote().await.map_err(failure::disk)?;
+        let state = log.get_log_state().await.map_err(failure::disk)?;
+        let term = vote.map_or(0, |vote| vote.leader_id.term);
+        Ok(Held { term, length: length(state.last_log_id), committed: 0 })
+    }
+
+    /// What is durable on this member's disk, at least.
+    pub(crate) fn holds(&self) -> Held {
+        let Some(flushed) = self.raft.watch_log_progress().get() else { return Held::default() };
+        let length = length(flushed.last_log_id);
+        let committed = self.raft.metrics().borrow_watched().local_committed;
+        let committed = committed.map_or(0, |id| id.index + 1).min(length);
+        Held { term: flushed.vote.leader_id.term, length, committed }
     }
 
     /// The first entry of a new cluster; nothing where the log is not empty (founded before a
@@ -176,7 +195,7 @@ impl Consensus {
     /// How Raft stands now.
     pub(crate) fn standing(&self) -> Standing {
         let metrics = self.raft.metrics().borrow_watched().clone();
-        let index = |id: Option<crate::log::types::LogId>| id.map_or(0, |id| id.index);
+        let index = |id: Option<LogId>| id.map_or(0, |id| id.index);
         let matched = metrics.replication.unwrap_or_default().into_iter();
         Standing {
             term: metrics.current_term,
@@ -213,4 +232,9 @@ impl Consensus {
         }
         self.log.close();
     }
+}
+
+/// Entries of a log that ends there.
+fn length(last: Option<LogId>) -> u64 {
+    last.map_or(0, |id| id.index + 1)
 }

@@ -124,6 +124,9 @@ impl Serving {
             tracing::warn!("some callers did not take their answers in time");
         }
         self.consensus.stop().await;
+        if let Err(error) = self.shared.circle.door.save() {
+            tracing::warn!(%error, "what is known of the other members is not kept");
+        }
         // Last: what was committed is written and its bound noted, so that damage is told from a torn
         // tail at the next start.
         self.shared.history.close();

@@ -8,4 +8,5 @@ mod disks;
 mod folders;
 mod identities;
 mod messages;
+mod restored;
 mod strangers;

@@ -77,8 +77,13 @@ async fn context(shared: &Arc<Shared>, view: View, stale: bool) -> Context {
     let others = others.filter(|id| asks && *id != shared.circle.id);
     let asked = others.map(|id| async move { (id, shared.asker.observe(id).await) });
     let mut seers: Vec<Seer> = Vec::new();
+    // Whoever remembers most refuses: that need not be this member.
+    let mut refused = shared.circle.door.turned_away();
     for (id, observed) in futures::future::join_all(asked).await {
-        let silent = observed.as_ref().map(|observed| observed.silent.clone());
+        for (of, why) in observed.iter().flat_map(|observed| &observed.refused) {
+            refused.entry(*of).or_insert_with(|| why.clone());
+        }
+        let silent = observed.map(|observed| observed.silent);
         seers.push(Seer { id, silent });
     }
     Context {
@@ -92,6 +97,7 @@ async fn context(shared: &Arc<Shared>, view: View, stale: bool) -> Context {
         now: shared.clock.mono(),
         certificate: shared.certificate_left(),
         seers,
+        refused,
     }
 }
 

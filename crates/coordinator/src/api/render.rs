@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use crate::history::{Head, History};
 use crate::log::types::ClusterId;
 use crate::node::View as Inside;
+use crate::peers::Refused;
 use crate::raft::Standing;
 
 /// What a document needs beside the core.
@@ -35,6 +36,8 @@ pub(super) struct Context {
     pub(super) certificate: Option<Duration>,
     /// The other members that were asked.
     pub(super) seers: Vec<Seer>,
+    /// With which of them this member does not talk, and why.
+    pub(super) refused: BTreeMap<u64, Refused>,
 }
 
 /// Another member, and for how long it has not heard whom; none where it did not answer.

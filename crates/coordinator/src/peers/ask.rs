@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interrex_core::{CoordinatorId, LogIndex, ServerId};
+use interrex_wire::limits::MEMBERS_MAX;
 use interrex_wire::{pb, peer};
 
 use super::line::Line;
-use super::{Circle, Dialer};
+use super::{Circle, Dialer, Refused};
 
 /// A reader is not kept waiting for a member that is gone.
 const OBSERVE_MAX: Duration = Duration::from_millis(400);
@@ -29,6 +30,8 @@ pub(crate) struct Asker {
 pub(crate) struct Observed {
     pub(crate) silent: BTreeMap<ServerId, Duration>,
     pub(crate) address: String,
+    /// With whom it does not talk, and why.
+    pub(crate) refused: BTreeMap<u64, Refused>,
 }
 
 impl Asker {
@@ -51,9 +54,13 @@ impl Asker {
         match tokio::time::timeout(OBSERVE_MAX, client.observe(request)).await {
             Ok(Ok(reply)) => {
                 line.worked();
-                let pb::ObserveReply { silent, address, .. } = reply.into_inner();
+                let pb::ObserveReply { silent, address, refused, .. } = reply.into_inner();
+                let address = peer::read_address("ObserveReply.address", address).ok()?;
                 let silent = peer::read_times("silent", silent).ok()?.into_iter().collect();
-                Some(Observed { silent, address })
+                let refused = refused.into_iter().take(MEMBERS_MAX).filter_map(|refusal| {
+                    Some((refusal.member, Refused::from_words(&refusal.code, &refusal.why)?))
+                });
+                Some(Observed { silent, address, refused: refused.collect() })
             }
             Ok(Err(_)) | Err(_) => {
                 line.failed();

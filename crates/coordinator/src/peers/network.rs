@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
@@ -20,20 +19,15 @@ use openraft::raft::{
     TransferLeaderError, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::storage::RaftStateMachine;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use super::bodies::{
-    AppendAnswer, AppendCall, StreamAnswer, TransferAnswer, TransferCall, VoteAnswer, VoteCall,
-};
+use super::answers::{self, Answers, Sent, failed, known, unsound};
+use super::bodies::{AppendAnswer, AppendCall, TransferAnswer, TransferCall, VoteAnswer, VoteCall};
 use super::line::Line;
 use super::{Circle, Dialer};
 use crate::history::Machine;
-use crate::log::records::{BadRecord, decode, encode};
+use crate::log::records::{decode, encode};
 use crate::log::types::{Cfg, MemberNode};
-
-/// A stream of appends that makes no progress for so long is given up. Above openraft's hint
-/// (3/4 of a heartbeat): a slow sync of the other's disk must not double the traffic.
-const STUCK: Duration = Duration::from_millis(500);
 
 /// Makes clients for openraft; dials nothing itself.
 pub(crate) struct Network {
@@ -91,7 +85,16 @@ impl RaftNetworkFactory<Cfg> for Network {
 }
 
 impl Client {
+    /// Nothing is said to a member that was not greeted.
+    fn met(&self) -> Result<(), RPCError<Cfg>> {
+        if self.circle.door.has_met(self.target) {
+            return Ok(());
+        }
+        Err(RPCError::Unreachable(Unreachable::from_string("not greeted yet")))
+    }
+
     fn call(&self, body: &impl Encode) -> Result<pb::RaftCall, RPCError<Cfg>> {
+        self.met()?;
         let envelope = Some(self.circle.envelope(self.target));
         let body = encode(body).map_err(unsound)?.into();
         Ok(pb::RaftCall { envelope, body })
@@ -106,7 +109,9 @@ impl Client {
         match tokio::time::timeout(limit, asked).await {
             Ok(Ok(answer)) => {
                 self.line.worked();
-                decode(&answer.into_inner().body).map_err(unsound)
+                let answer = answer.into_inner();
+                known(&self.circle, self.target, &answer)?;
+                decode(&answer.body).map_err(unsound)
             }
             Ok(Err(status)) => {
                 self.line.failed();
@@ -124,23 +129,24 @@ impl Client {
     where
         S: futures::Stream<Item = AppendEntriesRequest<Cfg>> + Send + Unpin + 'static,
     {
-        let sent = Arc::new(AtomicU64::new(0));
-        let (circle, target, count) = (Arc::clone(&self.circle), self.target, Arc::clone(&sent));
+        self.met()?;
+        let sent = Arc::new(Sent::default());
+        let (circle, target, note) = (Arc::clone(&self.circle), self.target, Arc::clone(&sent));
         // An entry that cannot be encoded ends the stream: the session fails and is logged.
         let calls = input.map(move |request| {
             let body = encode(&AppendCall::from(&request));
             let body = body.inspect_err(|error| tracing::error!(%error, "append")).ok()?;
-            count.fetch_add(1, Ordering::Relaxed);
+            note.one(&request);
             Some(pb::RaftCall { envelope: Some(circle.envelope(target)), body: body.into() })
         });
         let calls = calls.take_while(|call| std::future::ready(call.is_some()));
         let calls = calls.filter_map(std::future::ready);
         let mut client = self.line.client();
-        let opened = tokio::time::timeout(STUCK, client.append_stream(calls));
+        let opened = tokio::time::timeout(answers::STUCK, client.append_stream(calls));
         match opened.await {
             Ok(Ok(answers)) => {
-                let answers = answers.into_inner();
-                Ok(Answers { answers, line: self.line.clone(), sent, answered: 0 })
+                let (answers, circle) = (answers.into_inner(), Arc::clone(&self.circle));
+                Ok(Answers { answers, circle, target, line: self.line.clone(), sent, answered: 0 })
             }
             Ok(Err(status)) => {
                 self.line.failed();
@@ -149,44 +155,6 @@ impl Client {
             Err(_) => {
                 self.line.renew();
                 Err(RPCError::Unreachable(Unreachable::from_string("no stream in time")))
-            }
-        }
-    }
-}
-
-/// What comes back on a stream of appends.
-struct Answers {
-    answers: tonic::Streaming<pb::RaftAnswer>,
-    line: Line,
-    sent: Arc<AtomicU64>,
-    answered: u64,
-}
-
-impl Answers {
-    /// The next answer. Silence counts only while something is unanswered, and only if nothing was
-    /// answered for one whole [`STUCK`].
-    async fn next(&mut self) -> Option<Result<StreamAppendResult<Cfg>, RPCError<Cfg>>> {
-        let mut waited = false;
-        loop {
-            match tokio::time::timeout(STUCK, self.answers.message()).await {
-                Ok(Ok(Some(answer))) => {
-                    self.answered += 1;
-                    self.line.worked();
-                    let answer = decode::<StreamAnswer>(&answer.body);
-                    return Some(answer.map(StreamAppendResult::from).map_err(unsound));
-                }
-                Ok(Ok(None)) => return None,
-                Ok(Err(status)) => {
-                    self.line.failed();
-                    return Some(Err(failed(&status)));
-                }
-                Err(_) if self.sent.load(Ordering::Relaxed) <= self.answered => waited = false,
-                Err(_) if !waited => waited = true,
-                Err(_) => {
-                    self.line.renew();
-                    let stuck = NetworkError::from_string("appends are not answered");
-                    return Some(Err(RPCError::Network(stuck)));
-                }
             }
         }
     }
@@ -203,7 +171,20 @@ impl RaftNetworkV2<Cfg> for Client {
         let call = self.call(&AppendCall::from(&rpc))?;
         let mut client = self.line.client();
         let answer: AppendAnswer = self.answer(option.hard_ttl(), client.append(call)).await?;
-        Ok(answer.into())
+        let answer = AppendEntriesResponse::from(answer);
+        let upto = match &answer {
+            AppendEntriesResponse::Success => {
+                rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id)
+            }
+            AppendEntriesResponse::PartialSuccess(upto) => *upto,
+            AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_) => {
+                return Ok(answer);
+            }
+        };
+        let sent = Sent::default();
+        sent.one(&rpc);
+        self.circle.door.acknowledged(self.target, sent.held(upto));
+        Ok(answer)
     }
 
     fn stream_append<'s, S>(
@@ -288,17 +269,4 @@ impl RaftNetworkV2<Cfg> for Client {
             (None, None) => Ok(()),
         })
     }
-}
-
-/// A member that cannot be reached, or refuses us, is asked again after a rest; anything else at
-/// once.
-fn failed(status: &Status) -> RPCError<Cfg> {
-    if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
-        return RPCError::Network(NetworkError::from_string(status.message()));
-    }
-    RPCError::Unreachable(Unreachable::from_string(status.message()))
-}
-
-fn unsound(bad: BadRecord) -> RPCError<Cfg> {
-    RPCError::Unreachable(Unreachable::new(&bad))
 }

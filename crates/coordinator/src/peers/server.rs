@@ -14,9 +14,10 @@ use interrex_core::{Answer, Report, Tick};
 use interrex_wire::pb::peer_frame::Body;
 use interrex_wire::pb::peers_server::{Peers, PeersServer};
 use interrex_wire::pb::{
-    FoundReply, FoundRequest, ObserveReply, ObserveRequest, PeerFrame, RaftAnswer, RaftCall,
-    ReadIndexReply, ReadIndexRequest,
+    FoundReply, FoundRequest, Hello, ObserveReply, ObserveRequest, PeerFrame, RaftAnswer, RaftCall,
+    ReadIndexReply, ReadIndexRequest, Refusal,
 };
+use interrex_wire::peer;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,8 +25,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bodies::{
     AppendAnswer, AppendCall, StreamAnswer, TransferAnswer, TransferCall, VoteAnswer, VoteCall,
 };
-use super::{Circle, coordinator, line};
-use crate::log::records::{decode, encode};
+use super::{Circle, Start, coordinator, line};
+use crate::log::records::{BadRecord, decode, encode};
 use crate::log::types::{Cfg, Raft};
 use crate::node::NodeHandle;
 use crate::raft::Consensus;
@@ -100,9 +101,9 @@ impl PeerService {
         Ok((seat, message))
     }
 
-    fn raft_call<B: Decode<()>>(&self, call: Request<RaftCall>) -> Result<(&Raft, B), Box<Status>> {
+    fn raft_call<B: Decode<()>>(&self, call: Request<RaftCall>) -> Result<(&Seat, B), Box<Status>> {
         let (seat, call) = self.open(call, |call| call.envelope.as_ref())?;
-        Ok((seat.consensus.raft(), body(&call)?))
+        Ok((seat, body(&call)?))
     }
 }
 
@@ -110,9 +111,19 @@ fn body<B: Decode<()>>(call: &RaftCall) -> Result<B, Box<Status>> {
     decode(&call.body).map_err(|bad| Box::new(Status::invalid_argument(bad.to_string())))
 }
 
-fn answer(record: &impl Encode) -> Result<RaftAnswer, Status> {
+impl Seat {
+    fn raft(&self) -> &Raft {
+        self.consensus.raft()
+    }
+
+    fn answer(&self, record: &impl Encode) -> Result<RaftAnswer, Status> {
+        answer(self.circle.start, record)
+    }
+}
+
+fn answer(of: Start, record: &impl Encode) -> Result<RaftAnswer, Status> {
     let body = encode(record).map_err(|bad| Status::internal(bad.to_string()))?;
-    Ok(RaftAnswer { body: body.into() })
+    Ok(RaftAnswer { body: body.into(), boot: of.boot.0, token: of.token })
 }
 
 fn stopped(error: impl std::fmt::Display) -> Status {
@@ -122,23 +133,23 @@ fn stopped(error: impl std::fmt::Display) -> Status {
 #[tonic::async_trait]
 impl Peers for PeerService {
     async fn vote(&self, call: Request<RaftCall>) -> Result<Response<RaftAnswer>, Status> {
-        let (raft, call) = self.raft_call::<VoteCall>(call).map_err(|s| *s)?;
-        let voted = raft.vote(call.into()).await.map_err(stopped)?;
-        Ok(Response::new(answer(&VoteAnswer::from(&voted))?))
+        let (seat, call) = self.raft_call::<VoteCall>(call).map_err(|s| *s)?;
+        let voted = seat.raft().vote(call.into()).await.map_err(stopped)?;
+        Ok(Response::new(seat.answer(&VoteAnswer::from(&voted))?))
     }
 
     async fn pre_vote(&self, call: Request<RaftCall>) -> Result<Response<RaftAnswer>, Status> {
-        let (raft, call) = self.raft_call::<VoteCall>(call).map_err(|s| *s)?;
-        let voted = raft.pre_vote(call.into()).await.map_err(stopped)?;
-        Ok(Response::new(answer(&VoteAnswer::from(&voted))?))
+        let (seat, call) = self.raft_call::<VoteCall>(call).map_err(|s| *s)?;
+        let voted = seat.raft().pre_vote(call.into()).await.map_err(stopped)?;
+        Ok(Response::new(seat.answer(&VoteAnswer::from(&voted))?))
     }
 
     async fn append(&self, call: Request<RaftCall>) -> Result<Response<RaftAnswer>, Status> {
-        let (raft, call) = self.raft_call::<AppendCall>(call).map_err(|s| *s)?;
+        let (seat, call) = self.raft_call::<AppendCall>(call).map_err(|s| *s)?;
         let call = AppendEntriesRequest::try_from(call);
         let call = call.map_err(|bad| Status::invalid_argument(bad.to_string()))?;
-        let appended = raft.append_entries(call).await.map_err(stopped)?;
-        Ok(Response::new(answer(&AppendAnswer::from(&appended))?))
+        let appended = seat.raft().append_entries(call).await.map_err(stopped)?;
+        Ok(Response::new(seat.answer(&AppendAnswer::from(&appended))?))
     }
 
     type AppendStreamStream = Pin<Box<dyn Stream<Item = Result<RaftAnswer, Status>> + Send>>;
@@ -149,19 +160,28 @@ impl Peers for PeerService {
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
         let caller = coordinator(calls.extensions().get::<Peer>()).map_err(|s| *s)?;
         let Seat { circle, consensus, .. } = self.seat().map_err(|s| *s)?.clone();
-        // What does not decode, or is not for us, ends the stream: nothing is skipped.
+        let start = circle.start;
+        let refused = Arc::new(OnceLock::new());
+        let why = Arc::clone(&refused);
+        // What does not decode, or may not be said, ends the stream: nothing is skipped.
         let requests = calls.into_inner().map(move |call| {
-            let call = call.ok()?;
-            circle.sender(call.envelope.as_ref(), &caller).ok()?;
-            let call = body::<AppendCall>(&call).ok()?;
-            AppendEntriesRequest::<Cfg>::try_from(call).ok()
+            let request = call.map_err(Box::new).and_then(|call| {
+                circle.sender(call.envelope.as_ref(), &caller)?;
+                let unsound = |bad: BadRecord| Box::new(Status::invalid_argument(bad.to_string()));
+                AppendEntriesRequest::<Cfg>::try_from(body::<AppendCall>(&call)?).map_err(unsound)
+            });
+            request.map_err(|status| drop(refused.set(*status))).ok()
         });
         let requests = requests.take_while(|request| std::future::ready(request.is_some()));
         let requests = requests.filter_map(std::future::ready);
-        let answers = consensus.raft().stream_append(requests).map(|appended| match appended {
-            Ok(appended) => answer(&StreamAnswer::from(&appended)),
-            Err(fatal) => Err(stopped(fatal)),
-        });
+        let answers =
+            consensus.raft().stream_append(requests).map(move |appended| match appended {
+                Ok(appended) => answer(start, &StreamAnswer::from(&appended)),
+                Err(fatal) => Err(stopped(fatal)),
+            });
+        // The caller is told, once what came before it is answered.
+        let end = futures::stream::once(async move { why.get().cloned().map(Err) });
+        let answers = answers.chain(end.filter_map(std::future::ready));
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -177,9 +197,9 @@ impl Peers for PeerService {
         &self,
         call: Request<RaftCall>,
     ) -> Result<Response<RaftAnswer>, Status> {
-        let (raft, call) = self.raft_call::<TransferCall>(call).map_err(|s| *s)?;
+        let (seat, call) = self.raft_call::<TransferCall>(call).map_err(|s| *s)?;
         let mut told = TransferAnswer { changed: None, unflushed: None };
-        match raft.handle_transfer_leader(call.into()).await.map_err(stopped)? {
+        match seat.raft().handle_transfer_leader(call.into()).await.map_err(stopped)? {
             Ok(()) => {}
             Err(TransferLeaderError::VoteChanged { expected, actual }) => {
                 told.changed = Some((expected.into(), actual.into()));
@@ -188,7 +208,7 @@ impl Peers for PeerService {
                 told.unflushed = Some((expected.map(Into::into), actual.map(Into::into)));
             }
         }
-        Ok(Response::new(answer(&told)?))
+        Ok(Response::new(seat.answer(&told)?))
     }
 
     async fn deliver(
@@ -226,11 +246,17 @@ impl Peers for PeerService {
     ) -> Result<Response<ObserveReply>, Status> {
         let (seat, _) = self.open(request, |asked| asked.envelope.as_ref()).map_err(|s| *s)?;
         let silent = seat.node.silence().await.map_err(stopped)?;
+        let refused = seat.circle.door.turned_away().into_iter().map(|(member, refused)| Refusal {
+            member,
+            code: refused.code.to_owned(),
+            why: refused.words,
+        });
         Ok(Response::new(ObserveReply {
             silent,
             address: seat.address.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: seat.node.seen().borrow().revision.0,
+            refused: refused.collect(),
         }))
     }
 
@@ -243,9 +269,17 @@ impl Peers for PeerService {
         Ok(Response::new(ReadIndexReply { index: index.0 }))
     }
 
+    async fn greet(&self, request: Request<Hello>) -> Result<Response<Hello>, Status> {
+        let caller = coordinator(request.extensions().get::<Peer>()).map_err(|s| *s)?;
+        let Seat { circle, consensus, .. } = self.seat().map_err(|s| *s)?;
+        let reply = circle.greeted(request.into_inner(), &caller, consensus).await?;
+        Ok(Response::new(reply))
+    }
+
     async fn found(&self, request: Request<FoundRequest>) -> Result<Response<FoundReply>, Status> {
         let caller = coordinator(request.extensions().get::<Peer>()).map_err(|s| *s)?;
-        let request = request.into_inner();
+        let request = peer::read_founding(request.into_inner());
+        let request = request.map_err(|bad| Status::invalid_argument(bad.to_string()))?;
         if let Some(identity) = caller.identity
             && identity.name.as_str() != request.name
         {

@@ -6,7 +6,7 @@ use interrex_client::identity::{
     AcceptLimits, Acceptor, BadIdentity, Callers, Role, Security, TlsFolder,
 };
 use interrex_core::coordinator::io::Identity;
-use interrex_core::{LEVEL, State, numbers};
+use interrex_core::{Generation, LEVEL, State, numbers};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,10 +21,10 @@ use crate::failure::{self, Failure};
 use crate::folder::{Folder, NodeIdentity};
 use crate::founding::Founding;
 use crate::http;
-use crate::log::{self, Opened};
+use crate::log::{self, LogStore, Opened};
 use crate::metrics::Metrics;
 use crate::node::{self, NodeHandle};
-use crate::peers::{self, Asker, Circle, Deliveries, Dialer, Seat};
+use crate::peers::{self, Asker, Circle, Deliveries, Dialer, Door, Greeter, Seat};
 use crate::raft::Consensus;
 
 /// Members and their streams; far more than a cluster has.
@@ -103,9 +103,7 @@ impl Parts {
         let (state, opened) = self.open_log()?;
         self.level.send_replace(state.level.0);
         let generation = state.generation;
-        let boot = self.founding.with(|folder| folder.boot());
-        let circle = Circle::new(identity.cluster, generation, identity.id, boot);
-        let circle = Arc::new(circle);
+        let circle = Arc::new(self.circle(&identity, generation, &opened.log).await?);
         circle.learn(Founding::members(&identity));
         let clock = Clock::start();
         let consensus = Arc::new(OnceLock::new());
@@ -142,9 +140,40 @@ impl Parts {
             tls: self.tls.clone(),
         });
         self.watch(&raft, &node);
+        self.greet(&shared.circle, &raft);
         self.found(&raft, &identity).await?;
         let (api, http) = self.serve(&shared, listen, http, api)?;
         Ok(Serving { consensus: raft, shared, api, http, last: self.last })
+    }
+
+    /// Who this member is in this start, and what it knows of the others.
+    async fn circle(
+        &self,
+        identity: &NodeIdentity,
+        generation: Generation,
+        log: &LogStore,
+    ) -> Result<Circle, Failure> {
+        let opened = Consensus::opened(log).await?;
+        let (boot, known) =
+            self.founding.with(|folder| (folder.boot(), folder.path().join("peers")));
+        Ok(Circle::new(identity, generation, boot, opened, Door::open(known)?))
+    }
+
+    /// M6: greets the others, again and again; ends the process where they refuse it.
+    fn greet(&self, circle: &Arc<Circle>, raft: &Arc<Consensus>) {
+        let greeter = Greeter::new(
+            Arc::clone(circle),
+            Arc::clone(raft),
+            self.dialer.clone(),
+            self.config.data.clone(),
+        );
+        let (failed, ready, stop) = (self.failed.clone(), self.ready.subscribe(), self.last());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                failure = greeter.run(ready) => { failed.send_replace(Some(failure)); }
+            }
+        });
     }
 
     /// From now on peers are answered.
@@ -162,7 +191,7 @@ impl Parts {
     fn identity(&self, circle: &Circle) -> Identity {
         Identity {
             id: circle.id,
-            boot: circle.boot,
+            boot: circle.start.boot,
             reads: LEVEL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: self.config.advertise.clone(),

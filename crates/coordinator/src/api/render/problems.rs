@@ -5,7 +5,7 @@ use std::time::Duration;
 use interrex_client::views::{Automation, Coordinator, Problem, RecorderState, word};
 use interrex_core::coordinator::io::Alarm;
 use interrex_core::fleet::Role;
-use interrex_core::{Brake, recorder_state};
+use interrex_core::{Brake, CoordinatorId, recorder_state};
 
 use super::Sight;
 
@@ -41,6 +41,18 @@ impl Sight<'_> {
                 format!("coordinator {} does not answer", down.name),
                 "look at its log and its machine; start it again with its data folder",
             ));
+        }
+        for (id, refused) in &self.context.refused {
+            let id = CoordinatorId(*id);
+            // Of a member that was removed there is nothing to tell.
+            if self.state.members.nodes.contains_key(&id) {
+                problems.push(problem(
+                    refused.code,
+                    &format!("coordinator/{}", self.member(id)),
+                    refused.words.clone(),
+                    refused.remedy(),
+                ));
+            }
         }
         let voters = self.state.members.voters.iter().count();
         if voters < VOTERS_MIN {
