@@ -13,6 +13,8 @@ use interrex_client::program::{
 use interrex_core::agent::CONNECTION_TIMEOUT;
 use interrex_core::{Address, Facts, ServerId};
 
+use crate::driver::choice::Choice;
+
 /// Where nothing is said: reachable from this machine only.
 const LISTEN: &str = "127.0.0.1:7501";
 /// Instead of an address: nobody can connect to this agent.
@@ -47,9 +49,13 @@ pub struct AgentArgs {
     /// No TLS: coordinators on loopback only
     #[arg(long, env = "INTERREX_INSECURE")]
     pub insecure: bool,
-    /// What records: synthetic [default: synthetic]
+    /// What records: synthetic, process (a command for each channel) or exec (a program that knows
+    /// your recording system) [default: synthetic]
     #[arg(long, value_name = "DRIVER", env = "INTERREX_DRIVER")]
     pub driver: Option<String>,
+    /// TOML file of the driver: its commands and sources (docs/drivers.md)
+    #[arg(long, value_name = "FILE", env = "INTERREX_DRIVER_CONFIG")]
+    pub driver_config: Option<PathBuf>,
     /// Seconds that a starting agent waits for a majority before it records from its last good
     /// configuration; at least 60 [default: 60]
     #[arg(long, value_name = "SECONDS", env = "INTERREX_CONNECTION_TIMEOUT_S")]
@@ -75,6 +81,7 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     pub advertise: Option<Address>,
     pub security: Security,
+    pub(crate) driver: Choice,
     pub connection_timeout: Duration,
     pub log_format: LogFormat,
 }
@@ -104,10 +111,7 @@ impl Config {
         let off = listen.filter(|at| !at.ip().is_loopback());
         let open = open.or(off.map(|at| at.to_string()));
         let security = Security::check(args.tls.as_deref(), args.insecure, open, "agent")?;
-        match args.driver.as_deref().unwrap_or("synthetic") {
-            "synthetic" => {}
-            other => return Err(wrong("driver", format_args!("{other:?}; there is: synthetic"))),
-        }
+        let driver = Choice::check(args.driver.as_deref(), args.driver_config.as_deref())?;
         let timeout = args.connection_timeout_s.map_or(CONNECTION_TIMEOUT, Duration::from_secs);
         if !(CONNECTION_TIMEOUT..=CONNECTION_TIMEOUT * 60).contains(&timeout) {
             return Err(wrong("connection-timeout-s", "it is 60 to 3600"));
@@ -121,6 +125,7 @@ impl Config {
             listen,
             advertise,
             security,
+            driver,
             connection_timeout,
             log_format,
         })
@@ -197,7 +202,7 @@ mod tests {
     #[test]
     fn each_wrong_value_names_its_key_and_the_remedy() {
         type Spoil = fn(&mut AgentArgs);
-        let wrong: [(&str, Spoil); 17] = [
+        let wrong: [(&str, Spoil); 18] = [
             ("server is not set", |args| args.server = None),
             ("server: \"Srv\"", |args| args.server = Some("Srv".into())),
             ("data is not set", |args| args.data = None),
@@ -218,7 +223,8 @@ mod tests {
             }),
             ("tls and insecure", |args| args.tls = Some("/x".into())),
             ("neither tls nor insecure", |args| args.insecure = false),
-            ("driver: \"exec\"", |args| args.driver = Some("exec".into())),
+            ("driver: \"magic\"", |args| args.driver = Some("magic".into())),
+            ("driver-config is not set", |args| args.driver = Some("process".into())),
             ("connection-timeout-s", |args| args.connection_timeout_s = Some(59)),
             ("log-format: \"xml\"", |args| args.log_format = Some("xml".into())),
         ];

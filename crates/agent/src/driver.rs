@@ -1,8 +1,13 @@
 //! What records: the driver. Level-triggered: it is told all that should be recorded, and makes it
-//! so. The synthetic one is the first; drivers for real recorders implement the same trait.
-mod channel;
+//! so. `synthetic` writes ticks itself, `process` runs a command for each channel, `exec` calls a
+//! program that knows a recording system; behind the trait they are equal.
+pub mod check;
+pub(crate) mod choice;
+pub(crate) mod direct;
+pub(crate) mod exec;
 mod keeper;
-mod recorder;
+pub(crate) mod process;
+mod sources;
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;

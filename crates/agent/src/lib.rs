@@ -33,10 +33,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use config::{AgentArgs, Config};
+pub use driver::check as driver_check;
 pub use failure::Failure;
 
 use crate::copy::{Copying, Setup};
-use crate::driver::synthetic::Synthetic;
+use crate::driver::choice::Place;
 use crate::folder::Folder;
 use crate::journal::Journal;
 use crate::link::{Links, Word};
@@ -82,11 +83,11 @@ async fn start(
     let (clock, server, root) = (clock::machine as clock::Clock, config.server, config.data);
     let folder = Folder::open(&root, server, AgentBoot(rand::random()))?;
     let journal = Arc::new(Journal::open(&root, server)?);
-    let closed = material::recover::recover(&root, server, &journal, clock())?;
-    tracing::info!(%server, boot = folder.boot.0, closed, "starts");
+    tracing::info!(%server, boot = folder.boot.0, "starts");
     let connector = Connector::new(security, Role::Coordinator, None).map_err(identity)?;
     let (words, heard): (_, mpsc::Receiver<Word>) = mpsc::channel(WORDS_MAX);
-    let driver = Synthetic::start(root.clone(), server, Arc::clone(&journal), clock);
+    let place = Place { root: root.clone(), server, journal: Arc::clone(&journal), clock };
+    let driver = config.driver.start(place)?;
     let setup = Setup {
         store: Arc::new(Files::new(root.clone())),
         root,
@@ -116,7 +117,7 @@ async fn start(
         cluster: folder.cluster,
         clock,
         journal,
-        driver: Box::new(driver.map_err(|why| machine("threads", &why))?),
+        driver,
         copying,
         links: Links::new(config.coordinators, connector, words),
         saver: Saver::start(folder.writer()).map_err(|why| machine("threads", &why))?,

@@ -22,6 +22,12 @@ pub(crate) fn channel_name(number: u32) -> String {
     format!("ch-{number}")
 }
 
+/// The number in such a name.
+pub(crate) fn channel_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("ch-")?.parse().ok()?;
+    (channel_name(number) == name).then_some(number)
+}
+
 /// Where the first whole segment of a tenure begins on this server, in one channel.
 pub(crate) fn first_ms(dir: &Path, epoch: Epoch, server: ServerId) -> Option<u64> {
     let of = |name: &SegmentName| name.epoch == epoch && name.server == server;
@@ -54,6 +60,15 @@ fn segments(dir: &Path) -> io::Result<impl Iterator<Item = SegmentName>> {
         name.end_ms.is_some().then_some(name)
     });
     Ok(names)
+}
+
+/// The segments of one channel that grow, or that a crash left open, and where they lie.
+pub(crate) fn growing(dir: &Path) -> io::Result<Vec<(SegmentName, PathBuf)>> {
+    let named = list(dir)?.into_iter().filter_map(|path| {
+        let name: SegmentName = path.file_name()?.to_str()?.parse().ok()?;
+        name.end_ms.is_none().then_some((name, path))
+    });
+    Ok(named.collect())
 }
 
 /// What lies in a folder, in the order of names; nothing if there is no such folder.

@@ -4,6 +4,7 @@ mod bench;
 mod cert;
 mod change;
 mod coordinator;
+mod driver;
 mod fleet;
 mod get;
 mod history;
@@ -61,6 +62,9 @@ pub(crate) enum Verb {
     Member(member::Member),
     /// Wait until a field has a value
     Wait(wait::Wait),
+    /// Programs that record for an agent
+    #[command(subcommand)]
+    Driver(driver::Driver),
     /// Measure notes in a closed loop
     Bench(bench::Bench),
     /// See two deaths and what becomes of the recording, on this machine
@@ -112,6 +116,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
             Verb::Note(note) => note.run(&global).await,
             Verb::Member(member) => member.run(&global).await,
             Verb::Wait(wait) => wait.run(&global).await,
+            Verb::Driver(driver) => driver.run(&global).await,
             Verb::Bench(bench) => bench.run(&global).await,
             Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => Ok(0),
         }

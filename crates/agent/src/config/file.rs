@@ -18,6 +18,7 @@ pub(super) struct File {
     tls: Option<PathBuf>,
     insecure: Option<bool>,
     driver: Option<String>,
+    driver_config: Option<PathBuf>,
     connection_timeout_s: Option<u64>,
     log_format: Option<String>,
 }
@@ -37,6 +38,7 @@ impl File {
             tls: if chosen { args.tls } else { self.tls },
             insecure: if chosen { args.insecure } else { self.insecure.unwrap_or(false) },
             driver: args.driver.or(self.driver),
+            driver_config: args.driver_config.or(self.driver_config),
             connection_timeout_s: args.connection_timeout_s.or(self.connection_timeout_s),
             log_format: args.log_format.or(self.log_format),
             ..args

@@ -1,4 +1,4 @@
-//! The thread that waits for the disk, so that the one that ticks never does: syncs what grows,
+//! The thread that waits for the disk, so that the one that records never does: syncs what grows,
 //! closes what is full, writes the journal, and looks up where tenures end. In order, one by one.
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use interrex_core::{BootTime, Epoch, RecorderId, ServerId};
 
-use super::{Answer, TICK_MS};
+use super::Answer;
 use crate::clock::Clock;
 use crate::folder::hex;
 use crate::journal::{Entry, Event, Journal};
@@ -18,8 +18,8 @@ use crate::material;
 /// A channel of a tenure.
 pub(super) type Key = (RecorderId, Epoch, u32);
 
-/// What the recorder gives to the keeper. As many as there are channels in ten seconds, and one
-/// batch of syncs at a time.
+/// What a recorder gives to the keeper. As many as there are channels in the time of a segment, and
+/// one batch of syncs at a time.
 pub(super) enum Job {
     Sync(Vec<(Key, Syncing)>),
     Close(Closing),
@@ -46,7 +46,8 @@ pub(super) struct Closing {
     pub(super) file: Arc<File>,
     pub(super) part: PathBuf,
     pub(super) whole: PathBuf,
-    pub(super) length: u64,
+    /// Where it is cut off; nothing: all that stands in it.
+    pub(super) length: Option<u64>,
     pub(super) first_ms: u64,
     pub(super) last_ms: u64,
     pub(super) lease_end: Option<BootTime>,
@@ -70,6 +71,8 @@ pub(super) struct Keeper {
     pub(super) server: ServerId,
     pub(super) journal: Arc<Journal>,
     pub(super) clock: Clock,
+    /// From the last time stamp of a segment to its end; 0 if that differs.
+    pub(super) tick_ms: u64,
 }
 
 impl Keeper {
@@ -146,16 +149,18 @@ impl Keeper {
         }
     }
 
-    /// The hash of what stands in it; nothing if not one tick was whole.
+    /// The hash of what stands in it; nothing if nothing does.
     fn finish(&self, closing: &Closing) -> io::Result<Option<String>> {
         let (part, whole) = (self.root.join(&closing.part), self.root.join(&closing.whole));
-        if closing.length == 0 {
+        if closing.length == Some(0) {
             fs::remove_file(part)?;
             return Ok(None);
         }
-        closing.file.set_len(closing.length)?;
+        if let Some(length) = closing.length {
+            closing.file.set_len(length)?;
+        }
         closing.file.sync_all()?;
-        let hash = blake3::hash(&fs::read(&part)?);
+        let hash = blake3::Hasher::new().update_reader(File::open(&part)?)?.finalize();
         if whole.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -166,7 +171,7 @@ impl Keeper {
 
     /// All closings that came before are done, so what is whole is all there is.
     fn ends(&self, tenures: Vec<(RecorderId, Epoch)>) -> Vec<interrex_core::EndedTenure> {
-        let end = |tenure| match material::ended(&self.root, self.server, tenure, TICK_MS) {
+        let end = |tenure| match material::ended(&self.root, self.server, tenure, self.tick_ms) {
             Ok(end) => Some(end),
             Err(why) => {
                 tracing::error!(recorder = %tenure.0, error = %why, "cannot look for material");

@@ -1,5 +1,8 @@
 //! The synthetic driver: a thread that ticks by the wall clock's grid, and one that waits for the
 //! disk. It records in this process, so it stops with it.
+mod channel;
+pub(super) mod recorder;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -11,8 +14,8 @@ use interrex_core::agent::{DriverStatus, Wish};
 use interrex_core::{Epoch, RecorderId, ServerId};
 use tokio::sync::watch;
 
+use self::recorder::Recorder;
 use super::keeper::{Job, Keeper, Kept};
-use super::recorder::Recorder;
 use super::{Answer, Driver, TICK_MS};
 use crate::clock::{Clock, Stamp};
 use crate::journal::Journal;
@@ -42,7 +45,7 @@ impl Synthetic {
         let (jobs, todo) = mpsc::channel();
         let (tell, kept) = mpsc::channel();
         let (shown, status) = watch::channel(Vec::new());
-        let keeper = Keeper { root: root.clone(), server, journal, clock };
+        let keeper = Keeper { root: root.clone(), server, journal, clock, tick_ms: TICK_MS };
         let recorder = Recorder::new(root, server);
         let ticking = Ticking { recorder, clock, jobs, kept, shown };
         let threads = vec![

@@ -9,8 +9,9 @@ use interrex_core::agent::{DriverStatus, Wish};
 use interrex_core::{BootTime, ConfigHash, EndedTenure, Epoch, RecorderId, ServerId};
 use tempfile::TempDir;
 
+use super::TICK_MS;
 use super::keeper::Keeper;
-use super::recorder::Recorder;
+use super::synthetic::recorder::Recorder;
 use crate::clock::Stamp;
 use crate::journal::Journal;
 use crate::material::recover::recover;
@@ -55,7 +56,13 @@ impl Bench {
     fn on(temp: TempDir) -> Self {
         let root = temp.path().to_owned();
         let journal = Arc::new(Journal::open(&root, server()).unwrap());
-        let keeper = Keeper { root: root.clone(), server: server(), journal, clock: || at(0) };
+        let keeper = Keeper {
+            root: root.clone(),
+            server: server(),
+            journal,
+            clock: || at(0),
+            tick_ms: TICK_MS,
+        };
         Self { recorder: Recorder::new(root, server()), temp, keeper }
     }
 

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use interrex_core::agent::{DriverStatus, Wish};
 use interrex_core::{Epoch, RecorderId, ServerId};
 
+use super::super::keeper::{Job, Kept, Key};
+use super::super::{Answer, TICK_MS};
 use super::channel::{Channel, Place};
-use super::keeper::{Job, Kept, Key};
-use super::{Answer, TICK_MS};
 use crate::clock::Stamp;
 use crate::journal::{Entry, Event};
 
@@ -23,7 +23,7 @@ struct Tenure {
 
 /// All channels of all tenures on this server.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(in crate::driver) struct Recorder {
     root: PathBuf,
     server: ServerId,
     tenures: BTreeMap<(RecorderId, Epoch), Tenure>,
@@ -32,12 +32,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(root: PathBuf, server: ServerId) -> Self {
+    pub(in crate::driver) fn new(root: PathBuf, server: ServerId) -> Self {
         Self { root, server, tenures: BTreeMap::new(), syncing: false, ticks: 0 }
     }
 
     /// Records all of `wishes` from the next tick on, and nothing else.
-    pub(super) fn run(&mut self, wishes: Vec<Wish>, now: Stamp, jobs: &mut Vec<Job>) {
+    pub(in crate::driver) fn run(&mut self, wishes: Vec<Wish>, now: Stamp, jobs: &mut Vec<Job>) {
         let wanted = |tenure: &(RecorderId, Epoch)| {
             wishes.iter().any(|wish| (wish.recorder, wish.epoch) == *tenure)
         };
@@ -70,7 +70,7 @@ impl Recorder {
     }
 
     /// Writes the tick of this moment in every channel.
-    pub(super) fn tick(&mut self, now: Stamp, jobs: &mut Vec<Job>) {
+    pub(in crate::driver) fn tick(&mut self, now: Stamp, jobs: &mut Vec<Job>) {
         for Tenure { wish, channels } in self.tenures.values_mut() {
             let place = Place { root: &self.root, server: self.server, wish };
             for channel in channels {
@@ -92,7 +92,7 @@ impl Recorder {
     }
 
     /// Takes the keeper's word.
-    pub(super) fn kept(&mut self, kept: Kept, now: Stamp, jobs: &mut Vec<Job>) {
+    pub(in crate::driver) fn kept(&mut self, kept: Kept, now: Stamp, jobs: &mut Vec<Job>) {
         match kept {
             Kept::Durable { key, first_ms, last_ms } => {
                 if let Some((channel, _)) = self.channel(key) {
@@ -109,7 +109,7 @@ impl Recorder {
     }
 
     /// Asks the keeper for the ends of those that are no longer recorded.
-    pub(super) fn find_ends(
+    pub(in crate::driver) fn find_ends(
         &self,
         tenures: Vec<(RecorderId, Epoch)>,
         answer: Answer,
@@ -120,7 +120,7 @@ impl Recorder {
     }
 
     /// What is recorded, and how far it is durable.
-    pub(super) fn status(&self, now: Stamp) -> Vec<DriverStatus> {
+    pub(in crate::driver) fn status(&self, now: Stamp) -> Vec<DriverStatus> {
         self.tenures.values().map(|tenure| tenure.status(now)).collect()
     }
 

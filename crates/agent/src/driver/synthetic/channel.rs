@@ -8,8 +8,8 @@ use std::time::Duration;
 use interrex_core::agent::Wish;
 use interrex_core::{BootTime, ServerId};
 
-use super::TICK_MS;
-use super::keeper::{Closing, Syncing};
+use super::super::TICK_MS;
+use super::super::keeper::{Closing, Syncing};
 use crate::clock::Stamp;
 use crate::material::{self, name::SegmentName};
 
@@ -39,7 +39,7 @@ struct Segment {
 
 /// One channel in one tenure.
 #[derive(Debug)]
-pub(super) struct Channel {
+pub(in crate::driver) struct Channel {
     number: u32,
     /// From the data folder on.
     dir: PathBuf,
@@ -54,14 +54,14 @@ pub(super) struct Channel {
 
 /// Where a channel writes, for whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) root: &'a Path,
-    pub(super) server: ServerId,
-    pub(super) wish: &'a Wish,
+pub(in crate::driver) struct Place<'a> {
+    pub(in crate::driver) root: &'a Path,
+    pub(in crate::driver) server: ServerId,
+    pub(in crate::driver) wish: &'a Wish,
 }
 
 impl Channel {
-    pub(super) fn new(number: u32, place: Place<'_>) -> Self {
+    pub(in crate::driver) fn new(number: u32, place: Place<'_>) -> Self {
         let dir = material::channel_dir(place.wish.recorder, &material::channel_name(number));
         // A tenure that an earlier process began, began then.
         let first_ms = material::first_ms(&place.root.join(&dir), place.wish.epoch, place.server);
@@ -77,17 +77,17 @@ impl Channel {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(in crate::driver) fn name(&self) -> String {
         material::channel_name(self.number)
     }
 
-    pub(super) fn number(&self) -> u32 {
+    pub(in crate::driver) fn number(&self) -> u32 {
         self.number
     }
 
     /// Writes the tick of this moment, unless it stands already. Ticks that were missed are never
     /// made up: nothing was recorded then. Returns what is to be closed, if a segment is full.
-    pub(super) fn tick(&mut self, now: Stamp, place: Place<'_>) -> Ticked {
+    pub(in crate::driver) fn tick(&mut self, now: Stamp, place: Place<'_>) -> Ticked {
         let ms = now.wall_ms() / TICK_MS * TICK_MS;
         let back = self.last_ms.is_some_and(|last| ms + JUMP_MS < last);
         if !back && self.last_ms.is_some_and(|last| ms <= last) {
@@ -113,7 +113,7 @@ impl Channel {
     }
 
     /// Ends the segment that grows, if one does.
-    pub(super) fn close(&mut self, place: Place<'_>) -> Option<Closing> {
+    pub(in crate::driver) fn close(&mut self, place: Place<'_>) -> Option<Closing> {
         let segment = self.segment.take()?;
         let end_ms = Some(segment.last_ms + TICK_MS);
         Some(Closing {
@@ -123,7 +123,7 @@ impl Channel {
             file: segment.file,
             part: self.dir.join(segment.name.to_string()),
             whole: self.dir.join(SegmentName { end_ms, ..segment.name }.to_string()),
-            length: segment.length,
+            length: Some(segment.length),
             first_ms: segment.name.start_ms,
             last_ms: segment.last_ms,
             lease_end: segment.lease_end,
@@ -132,7 +132,7 @@ impl Channel {
     }
 
     /// What is not durable yet.
-    pub(super) fn unsynced(&mut self) -> Option<Syncing> {
+    pub(in crate::driver) fn unsynced(&mut self) -> Option<Syncing> {
         let segment = self.segment.as_mut()?;
         let fresh = segment.synced_ms.is_none().then(|| self.dir.clone());
         if segment.length == 0 || segment.synced_ms == Some(segment.last_ms) {
@@ -148,38 +148,38 @@ impl Channel {
     }
 
     /// The keeper says that all up to `last_ms` is durable.
-    pub(super) fn durable(&mut self, first_ms: u64, last_ms: u64, now: BootTime) {
+    pub(in crate::driver) fn durable(&mut self, first_ms: u64, last_ms: u64, now: BootTime) {
         self.first_ms.get_or_insert(first_ms);
         self.durable_ms = Some(last_ms);
         self.durable_at = now;
     }
 
     /// The keeper could not make it durable: another segment is tried after a while.
-    pub(super) fn lost(&mut self, place: Place<'_>, now: BootTime) -> Option<Closing> {
+    pub(in crate::driver) fn lost(&mut self, place: Place<'_>, now: BootTime) -> Option<Closing> {
         self.retry = Some(BootTime(now.0 + RETRY));
         self.close(place)
     }
 
-    pub(super) fn is_failing(&self) -> bool {
+    pub(in crate::driver) fn is_failing(&self) -> bool {
         self.retry.is_some()
     }
 
-    pub(super) fn is_tried(&self) -> bool {
+    pub(in crate::driver) fn is_tried(&self) -> bool {
         self.last_ms.is_some() || self.retry.is_some()
     }
 
     /// Health is the age of the last durable write, nothing else.
-    pub(super) fn is_recording(&self, now: BootTime) -> bool {
+    pub(in crate::driver) fn is_recording(&self, now: BootTime) -> bool {
         !self.is_failing()
             && self.durable_ms.is_some()
             && now.0.saturating_sub(self.durable_at.0) < ALIVE
     }
 
-    pub(super) fn first_ms(&self) -> Option<u64> {
+    pub(in crate::driver) fn first_ms(&self) -> Option<u64> {
         self.first_ms
     }
 
-    pub(super) fn durable_ms(&self) -> Option<u64> {
+    pub(in crate::driver) fn durable_ms(&self) -> Option<u64> {
         self.durable_ms
     }
 
@@ -204,12 +204,12 @@ impl Channel {
 
 /// What came of one tick.
 #[derive(Debug, Default)]
-pub(super) struct Ticked {
-    pub(super) closing: Vec<Closing>,
+pub(in crate::driver) struct Ticked {
+    pub(in crate::driver) closing: Vec<Closing>,
     /// It fails now, and did not before.
-    pub(super) error: Option<io::Error>,
+    pub(in crate::driver) error: Option<io::Error>,
     /// It failed before, and does no longer.
-    pub(super) mended: bool,
+    pub(in crate::driver) mended: bool,
 }
 
 fn begin(dir: &Path, ms: u64, place: Place<'_>) -> io::Result<Segment> {
