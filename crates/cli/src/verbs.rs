@@ -5,6 +5,7 @@ mod cert;
 mod change;
 mod coordinator;
 mod driver;
+mod copy;
 mod fleet;
 mod get;
 mod history;
@@ -40,7 +41,7 @@ pub(crate) enum Verb {
     Diff(fleet::Diff),
     /// How the cluster is, on one screen
     Status,
-    /// List servers, recorders, failovers, the queue, notes
+    /// List servers, recorders, failovers, the queue, copies, notes
     #[command(subcommand)]
     Get(get::Get),
     /// Every decision, event by event
@@ -55,6 +56,9 @@ pub(crate) enum Verb {
     Pause(pause::Pause),
     /// End a pause early
     Resume(pause::Resume),
+    /// Steer material on its way home, or give it up
+    #[command(subcommand)]
+    Copy(copy::Copy),
     /// Write a note on a key
     Note(note::Note),
     /// The coordinators as parts of the cluster
@@ -113,6 +117,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
             Verb::Failback(failback) => failback.run(&global).await,
             Verb::Pause(pause) => pause.run(&global).await,
             Verb::Resume(resume) => resume.run(&global).await,
+            Verb::Copy(copy) => copy.run(&global).await,
             Verb::Note(note) => note.run(&global).await,
             Verb::Member(member) => member.run(&global).await,
             Verb::Wait(wait) => wait.run(&global).await,

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod copies;
 mod history;
 mod time;
 mod words;
 
+pub use copies::{Copy, CopyState, CopyWaitsFor};
 pub use history::{EventLine, Verification, Violation};
 pub use time::Time;
 pub use words::{

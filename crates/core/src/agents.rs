@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::fleet::SERVERS_MAX;
 use crate::{
-    AgentBoot, AssignmentId, BeatSeq, DutyStatus, EndedTenure, Epoch, Grant, Heartbeat, Listened,
-    Phase, RecorderId, ServerId,
+    AgentBoot, AssignmentId, BeatSeq, CopyId, CopyStanding, CopyStatus, DutyStatus, EndedTenure,
+    Epoch, Facts, Grant, Heartbeat, Listened, Phase, RecorderId, ServerId,
 };
 
 /// Replaced boots of one server that are remembered, and ignored (A8).
@@ -28,6 +28,9 @@ pub(crate) struct Agent {
     pub(crate) holds: Option<AssignmentId>,
     pub(crate) duties: Vec<DutyStatus>,
     pub(crate) ended: Vec<EndedTenure>,
+    pub(crate) facts: Facts,
+    pub(crate) copies: Vec<CopyStatus>,
+    pub(crate) erased: Vec<CopyId>,
     /// The grants of the newest acknowledgement that answered this boot.
     pub(crate) told: Vec<Grant>,
     arrival: Arrival,
@@ -57,7 +60,7 @@ struct Intruder {
 pub(crate) enum Taken {
     /// It counts.
     Accepted {
-        /// It says something new of duties or ends.
+        /// It says something new, beyond longer times and more progress.
         news: bool,
     },
     /// Of a replaced boot, out of order, doubled, or from one server too many.
@@ -133,6 +136,9 @@ impl Agent {
             holds: None,
             duties: Vec::new(),
             ended: Vec::new(),
+            facts: Facts::default(),
+            copies: Vec::new(),
+            erased: Vec::new(),
             told: Vec::new(),
             arrival,
             beat: now,
@@ -168,7 +174,9 @@ impl Agent {
         } else {
             self.replace(&beat, grant_until);
         }
-        let news = self.duties != beat.duties || self.ended != beat.ended;
+        let news = (&self.duties, &self.ended) != (&beat.duties, &beat.ended)
+            || (&self.facts, &self.erased) != (&beat.facts, &beat.erased)
+            || !standings(&self.copies).eq(standings(&beat.copies));
         self.take(beat, now, arrival);
         Taken::Accepted { news }
     }
@@ -203,6 +211,7 @@ impl Agent {
     fn take(&mut self, beat: Heartbeat, now: Listened, arrival: Arrival) {
         (self.boot, self.seq, self.beat, self.arrival) = (beat.boot, beat.seq, now, arrival);
         (self.holds, self.duties, self.ended) = (beat.holds, beat.duties, beat.ended);
+        (self.facts, self.copies, self.erased) = (beat.facts, beat.copies, beat.erased);
         for duty in self.duties.iter().filter(|duty| duty.phase == Phase::Released) {
             self.released.insert(duty.recorder, (duty.epoch, arrival));
         }
@@ -245,6 +254,10 @@ impl Agent {
             && released.is_some()
             && released > at(self.granted.get(&recorder))
     }
+}
+
+fn standings(copies: &[CopyStatus]) -> impl Iterator<Item = (CopyId, CopyStanding)> {
+    copies.iter().map(|status| (status.copy, status.standing))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod follower;
 pub mod io;
 mod leader;
 mod standing;
+mod telling;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,8 @@ pub struct Coordinator {
     unseen: BTreeSet<ServerId>,
     /// Servers of whom an open step waits to hear.
     waited: BTreeSet<ServerId>,
+    /// Servers that say of themselves or of copies what the log lacks.
+    telling: BTreeSet<ServerId>,
     /// P8, as last looked at.
     clear: Vec<(RecorderId, Epoch)>,
     /// Something that the newest report does not say yet.
@@ -67,6 +70,7 @@ impl Coordinator {
             assignments: BTreeMap::new(),
             unseen: BTreeSet::new(),
             waited: BTreeSet::new(),
+            telling: BTreeSet::new(),
             clear: Vec::new(),
             news: false,
             said: false,

@@ -39,6 +39,6 @@ pub fn decide(
         }
         Command::Resume { subject } => pause::resume(state, *subject, now),
         Command::Note { key, text, expect } => note::note(state, key, text, *expect),
-        Command::Copy { subject, wish } => copy::copy(state, *subject, *wish),
+        Command::Copy { subject, wish } => copy::copy(state, evidence, *subject, *wish),
     }
 }

@@ -2,10 +2,13 @@
 //! moment. Never queued, never refused; computed anew whenever a decision is formed, so no list and
 //! no timer is lost with a leader. What an operator wishes is in `decide`.
 pub(crate) mod choice;
+mod copies;
 mod facts;
 mod handover;
 mod moves;
 
+pub use copies::copies;
+pub(crate) use copies::heard;
 pub use facts::facts;
 pub use moves::moves;
 pub(crate) use moves::{lost, moved};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{
-    AgentBoot, CoordinatorId, DutyStatus, EndedTenure, Epoch, RecorderId, ServerDuties, ServerId,
-    SetId, Testimony, Voters,
+    AgentBoot, CoordinatorId, CopyId, CopyStatus, DutyStatus, EndedTenure, Epoch, Facts,
+    RecorderId, ServerDuties, ServerId, SetId, Testimony, Voters,
 };
 
 /// The newest reports, turned around: by server and recorder instead of by coordinator.
@@ -29,6 +29,12 @@ pub struct Evidence {
     pub late: BTreeSet<ServerId>,
     /// What servers last said of their duties, whoever of the voters heard it.
     pub duties: BTreeMap<ServerId, ServerDuties>,
+    /// What servers say of themselves, where the applied state has it otherwise.
+    pub facts: BTreeMap<ServerId, Facts>,
+    /// How far the copies are that servers fetch, as they last said.
+    pub copies: BTreeMap<ServerId, Vec<CopyStatus>>,
+    /// Copies whose sources say that they have removed the material.
+    pub erased: BTreeSet<CopyId>,
     /// For how long the leader has seen each open step: in listened time since it applied it.
     pub ages: BTreeMap<OpenStep, Duration>,
 }
@@ -40,6 +46,8 @@ pub enum OpenStep {
     Handover(RecorderId),
     /// The server is unfit for the recorder.
     Unfit(RecorderId, ServerId),
+    /// Progress of the copy was last logged (C4).
+    Copy(CopyId),
 }
 
 impl Evidence {

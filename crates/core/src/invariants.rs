@@ -3,6 +3,7 @@
 //!
 //! What no event shows (who was clear, who acts, what was recorded) is not here: the simulator sees
 //! agents, and the tests see their files.
+mod copies;
 mod custody;
 mod evidence;
 mod failovers;
@@ -50,6 +51,9 @@ pub const INVARIANTS: &[Invariant] = &[
     ("failovers_are_open_while_they_last", failovers::failovers_are_open_while_they_last),
     ("failovers_are_never_reopened", failovers::failovers_are_never_reopened),
     ("failovers_cover_one_tenure", failovers::failovers_cover_one_tenure),
+    ("tenures_away_are_copied_once", copies::tenures_away_are_copied_once),
+    ("copies_end_once_and_by_somebody", copies::copies_end_once_and_by_somebody),
+    ("material_is_erased_after_its_copy", copies::material_is_erased_after_its_copy),
     ("operations_are_judged_once", record::operations_are_judged_once),
     ("refusals_have_no_effect", record::refusals_have_no_effect),
     ("log_time_never_runs_back", record::log_time_never_runs_back),

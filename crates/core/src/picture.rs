@@ -109,6 +109,38 @@ pub fn paused(state: &State, tenure: &Tenure, now: LogTime, failback: bool) -> O
     binding.map(|pause| pause.until).max()
 }
 
+/// SY-07: the recorders of which `server` gives back material just now. C3: not while the home is
+/// away, or while the copy waits or has failed.
+pub(crate) fn gives_back(state: &State, server: ServerId) -> impl Iterator<Item = RecorderId> {
+    let running = state.copies.from(server).filter(|task| {
+        let home = state.roles.tenure(task.recorder).map(|tenure| tenure.home);
+        task.is_running() && home.is_some_and(|home| state.health.is_up(home))
+    });
+    running.map(|task| task.recorder)
+}
+
+/// SY-07: true if `recorder` would find a standby, were it not for material of others that it
+/// gives back.
+pub fn waits_for_copies(state: &State, recorder: RecorderId) -> bool {
+    let fleet = state.fleet.document();
+    let home =
+        fleet.recorders.get(&recorder).and_then(|recorder| fleet.servers.get(&recorder.home));
+    home.is_some_and(|home| {
+        fleet.servers.iter().any(|(&server, document)| {
+            document.role == Role::Standby
+                && document.group == home.group
+                && is_spare(state, server)
+                && gives_back(state, server).any(|other| other != recorder)
+        })
+    })
+}
+
+fn is_spare(state: &State, server: ServerId) -> bool {
+    state.health.is_up(server)
+        && state.roles.is_idle(server)
+        && state.handovers.towards(server).is_none()
+}
+
 /// SY-09: true if a standby of its group is up and idle, so that `recorder` could fail over now.
 /// Nothing if it is not known.
 pub fn is_protected(state: &State, recorder: RecorderId) -> Option<bool> {
@@ -117,8 +149,7 @@ pub fn is_protected(state: &State, recorder: RecorderId) -> Option<bool> {
     Some(fleet.servers.iter().any(|(&server, document)| {
         document.role == Role::Standby
             && document.group == home.group
-            && state.health.is_up(server)
-            && state.roles.is_idle(server)
-            && state.handovers.towards(server).is_none()
+            && is_spare(state, server)
+            && gives_back(state, server).all(|other| other == recorder)
     }))
 }

@@ -112,7 +112,10 @@ impl Proposer {
         let mut draft = Draft::on(ahead, at);
         if look_what_is_due && draft.add_all(due::facts(draft.state(), evidence)) {
             let moves = due::moves(draft.state(), evidence, at);
-            draft.add_all(moves);
+            if draft.add_all(moves) {
+                let copies = due::copies(draft.state(), evidence);
+                draft.add_all(copies);
+            }
         }
         let (mut askers, mut whole) = (Vec::new(), true);
         while let Some(next) = self.waiting.pop_front() {

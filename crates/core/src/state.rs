@@ -1,8 +1,8 @@
 //! The fold. What an event means is in the views; here is only whether a decision counts.
 use crate::lines::Lines;
 use crate::views::{
-    FailoverLog, FailoverQueue, FleetView, Handovers, Health, Notes, Operations, Pauses, Roles,
-    Stamp, Withheld,
+    Copies, FactsView, FailoverLog, FailoverQueue, FleetView, Handovers, Health, Notes, Operations,
+    Pauses, Roles, Stamp, Withheld,
 };
 use crate::{
     Act, Decision, Entry, Event, Generation, LEVEL, Level, LogIndex, LogTime, Members, Outcome,
@@ -32,6 +32,8 @@ pub struct State {
     pub operations: Operations,
     pub notes: Notes,
     pub withheld: Withheld,
+    pub facts: FactsView,
+    pub copies: Copies,
 }
 
 /// A cluster that was just founded: nobody in it, nothing applied.
@@ -54,6 +56,8 @@ impl Default for State {
             operations: Operations::default(),
             notes: Notes::default(),
             withheld: Withheld::default(),
+            facts: FactsView::default(),
+            copies: Copies::default(),
         }
     }
 }
@@ -113,6 +117,8 @@ impl State {
             self.pauses.apply(event);
             self.notes.apply(event, &stamp);
             self.withheld.apply(event);
+            self.facts.apply(event);
+            self.copies.apply(event, &stamp);
         }
     }
 
@@ -137,5 +143,7 @@ impl State {
         self.operations.lines(&mut lines);
         self.notes.lines(&mut lines);
         self.withheld.lines(&mut lines);
+        self.facts.lines(&mut lines);
+        self.copies.lines(&mut lines);
     }
 }

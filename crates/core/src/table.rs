@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::numbers::{REPORT_AGE_MAX, SKEW_ALARM};
 use crate::{
-    Answer, Boot, CoordinatorId, Evidence, LogIndex, LogTime, Members, Mono, Report, ReportSeq,
-    ServerDuties, ServerId, SetId, Term, TickSeq, Voters, Wall,
+    Answer, Boot, CoordinatorId, CopyId, CopyStanding, Evidence, LogIndex, LogTime, Members, Mono,
+    Report, ReportSeq, ServerDuties, ServerId, SetId, Term, TickSeq, Voters, Wall,
 };
 
 /// The reports of one term.
@@ -123,6 +123,7 @@ impl Table {
             }
         }
         evidence.duties = self.duties(members, now);
+        self.count_copies(&mut evidence, members, now);
         evidence
     }
 
@@ -143,6 +144,25 @@ impl Table {
             }
         }
         newest.into_iter().map(|(server, (_, said))| (server, said.clone())).collect()
+    }
+
+    /// What servers say of themselves and of copies: the word of one who hears the server goes before
+    /// that of one who does not; of several the one with the lowest id.
+    fn count_copies(&self, evidence: &mut Evidence, members: &Members, now: Mono) {
+        let voters = |report: &&Report| members.voters.contains(report.from);
+        let reports: Vec<&Report> = self.usable(members.set, now).filter(voters).collect();
+        for late in [false, true] {
+            for report in &reports {
+                let counts = |server: &ServerId| report.late.binary_search(server).is_ok() == late;
+                for (server, facts) in report.facts.iter().filter(|(server, _)| counts(server)) {
+                    evidence.facts.entry(*server).or_insert_with(|| facts.clone());
+                }
+                for (server, said) in report.copies.iter().filter(|(server, _)| counts(server)) {
+                    evidence.copies.entry(*server).or_insert_with(|| said.clone());
+                }
+                evidence.erased.extend(&report.erased);
+            }
+        }
     }
 
     /// T1: the wall clocks of the voters, by their usable reports and, for `me`, by `wall`.
@@ -202,6 +222,13 @@ fn count(evidence: &mut Evidence, report: &Report) {
     }
 }
 
+/// How far a copy is, is no news: it is looked at with every tick.
+fn standings(report: &Report) -> impl Iterator<Item = (ServerId, CopyId, CopyStanding)> {
+    report.copies.iter().flat_map(|(server, said)| {
+        said.iter().map(|status| (*server, status.copy, status.standing))
+    })
+}
+
 fn says_the_same(one: &Report, other: &Report) -> bool {
     let names = |list: &[(ServerId, Duration)], with: &[(ServerId, Duration)]| {
         list.iter().map(|(server, _)| server).eq(with.iter().map(|(server, _)| server))
@@ -210,7 +237,8 @@ fn says_the_same(one: &Report, other: &Report) -> bool {
         && names(&one.heard, &other.heard)
         && (one.set, &one.clear, &one.quiet) == (other.set, &other.clear, &other.quiet)
         && (&one.late, &one.duties) == (&other.late, &other.duties)
-        && (&one.facts, &one.copies, &one.erased) == (&other.facts, &other.copies, &other.erased)
+        && (&one.facts, &one.erased) == (&other.facts, &other.erased)
+        && standings(one).eq(standings(other))
 }
 
 #[cfg(test)]

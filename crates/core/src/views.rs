@@ -1,5 +1,7 @@
 //! The materialized views: one file each. Each looks at nothing but events and where they stand,
 //! so each can be rebuilt alone. What follows from several of them together is in `picture`.
+mod copies;
+mod facts;
 mod failovers;
 mod fleet;
 mod handovers;
@@ -11,6 +13,8 @@ mod queue;
 mod roles;
 mod withheld;
 
+pub use copies::{COPIES_KEPT, Closed, Copies, CopyTask, Owed};
+pub use facts::FactsView;
 pub use failovers::{FAILOVERS_KEPT, FailoverEntry, FailoverLog};
 pub use fleet::FleetView;
 pub use handovers::{Handover, HandoverStep, Handovers, Unfit};

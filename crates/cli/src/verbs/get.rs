@@ -17,6 +17,8 @@ pub(crate) enum Get {
     Failovers { id: Option<String> },
     /// Who waits for a standby, in order
     Queue,
+    /// Material on its way home
+    Copies { id: Option<String> },
     /// Operators' notes
     Notes { key: Option<String> },
 }
@@ -90,6 +92,30 @@ const QUEUE: Columns = (
     ],
     &[],
 );
+const COPIES: Columns = (
+    &[
+        ("id", "/id"),
+        ("recorder", "/recorder"),
+        ("from", "/from"),
+        ("to", "/to"),
+        ("state", "/state"),
+        ("waits for", "/waits_for"),
+        ("percent", "/percent"),
+        ("segments", "/segments_done"),
+        ("of", "/segments_total"),
+    ],
+    &[
+        ("failed", "/segments_failed"),
+        ("bytes", "/bytes_done"),
+        ("of bytes", "/bytes_total"),
+        ("epoch", "/epoch"),
+        ("failover", "/failover"),
+        ("opened", "/opened"),
+        ("closed", "/closed"),
+        ("by", "/by"),
+        ("erased", "/erased"),
+    ],
+);
 const NOTES: Columns = (
     &[
         ("key", "/key"),
@@ -108,6 +134,7 @@ impl Get {
             Get::Recorders { name } => (View::Recorders, "recorder", name.clone()),
             Get::Failovers { id } => (View::Failovers, "failover", id.clone()),
             Get::Queue => (View::Queue, "queue", None),
+            Get::Copies { id } => (View::Copies, "copy", id.clone()),
             Get::Notes { key } => (View::Notes, "note", key.clone()),
         };
         let name = name.unwrap_or_default();
@@ -136,6 +163,7 @@ impl Get {
             Get::Recorders { .. } => "recorders",
             Get::Failovers { .. } => "failovers",
             Get::Queue => "queue",
+            Get::Copies { .. } => "copies",
             Get::Notes { .. } => "notes",
         }
     }
@@ -146,6 +174,7 @@ impl Get {
             Get::Recorders { .. } => RECORDERS,
             Get::Failovers { .. } => FAILOVERS,
             Get::Queue => QUEUE,
+            Get::Copies { .. } => COPIES,
             Get::Notes { .. } => NOTES,
         };
         let more = if wide { more } else { &[] };

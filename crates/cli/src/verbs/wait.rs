@@ -9,8 +9,8 @@ use crate::output;
 
 #[derive(Args)]
 pub(crate) struct Wait {
-    /// recorder/NAME or server/NAME
-    #[arg(value_name = "recorder/NAME|server/NAME")]
+    /// recorder/NAME, server/NAME or copy/ID
+    #[arg(value_name = "recorder/NAME|server/NAME|copy/ID")]
     what: String,
     /// A field of `get`, with dots inside of objects
     #[arg(long = "for", value_name = "FIELD=VALUE")]
@@ -25,7 +25,8 @@ impl Wait {
         let (view, name) = match self.what.split_once('/') {
             Some(("recorder", name)) => (View::Recorders, name),
             Some(("server", name)) => (View::Servers, name),
-            Some(_) | None => return Err(usage(format!("{:?} is neither", self.what))),
+            Some(("copy", id)) => (View::Copies, id),
+            Some(_) | None => return Err(usage(format!("{:?} is none of these", self.what))),
         };
         let Some((field, value)) = self.wanted.split_once('=') else {
             return Err(usage(format!("{:?} is not FIELD=VALUE", self.wanted)));

@@ -1,5 +1,6 @@
 //! Documents out of the state: one function a view. Runs on the node's thread, so it only picks
 //! and names; nothing is decided, and nothing is waited for.
+mod copies;
 mod fleet;
 mod problems;
 mod servers;
@@ -62,6 +63,7 @@ pub(super) enum Body {
     Recorders(List<views::Recorder>),
     Failovers(List<views::Failover>),
     Queue(List<views::Waiting>),
+    Copies(List<views::Copy>),
     Notes(List<views::Note>),
     Members(List<views::Coordinator>),
     Fleet(FleetDocument),
@@ -84,6 +86,7 @@ pub(super) fn document(
         }
         View::Failovers => Body::Failovers(sight.list(sight.failovers(name)?)),
         View::Queue => Body::Queue(sight.list(sight.queue())),
+        View::Copies => Body::Copies(sight.list(sight.copies(name)?)),
         View::Notes => Body::Notes(sight.list(sight.notes(name))),
         View::Members => Body::Members(sight.list(sight.coordinators())),
         View::Fleet => Body::Fleet(sight.fleet()),

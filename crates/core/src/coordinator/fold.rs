@@ -42,6 +42,7 @@ impl Coordinator {
         let known: Vec<ServerId> = self.detector.known().collect();
         for server in document.servers.keys().copied().chain(known) {
             self.look_if_seen(server);
+            self.look_if_telling(server);
         }
         self.look_who_is_awaited();
     }
@@ -73,6 +74,7 @@ impl Coordinator {
             Touched::These(servers) => {
                 for server in servers {
                     self.look_if_seen(*server);
+                    self.look_if_telling(*server);
                     self.reassign(*server);
                 }
                 if !servers.is_empty() {

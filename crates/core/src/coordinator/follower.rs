@@ -25,7 +25,8 @@ impl Coordinator {
             self.assignments.insert(server, crate::assignment(&self.state, server));
             self.look_if_seen(server);
         }
-        self.news |= news && self.waited.contains(&server);
+        self.look_if_telling(server);
+        self.news |= news && (self.waited.contains(&server) || self.telling.contains(&server));
         self.acknowledge(server, out);
     }
 
@@ -163,9 +164,9 @@ impl Coordinator {
             quiet,
             late,
             duties: self.duties(),
-            facts: Vec::new(),
-            copies: Vec::new(),
-            erased: Vec::new(),
+            facts: self.facts(),
+            copies: self.copies(),
+            erased: self.erased(),
         }
     }
 

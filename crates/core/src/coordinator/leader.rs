@@ -187,7 +187,8 @@ impl Leader {
             let known = seen.get(&step).filter(|(of, _)| *of == began);
             (step, known.copied().unwrap_or((began, listened)))
         };
-        self.ages = state.handovers.open_steps().map(age).collect();
+        let steps = state.handovers.open_steps().chain(state.copies.open_steps());
+        self.ages = steps.map(age).collect();
         let ages = self.ages.iter();
         ages.map(|(step, (_, since))| (*step, listened.0.saturating_sub(since.0))).collect()
     }

@@ -49,13 +49,20 @@ pub(super) fn touched<'a>(state: &State, events: impl Iterator<Item = &'a Event>
                 servers.insert(*server);
                 about(state, *recorder, &mut servers);
             }
-            Event::FactsReported { server, .. } | Event::MaterialErased { server, .. } => {
+            Event::FactsReported { server, .. } => {
                 servers.insert(*server);
+                others(state, *server, &mut servers);
             }
-            Event::CopyProgressed { .. }
-            | Event::CopySteered { .. }
-            | Event::CopyClosed { .. }
-            | Event::Paused { .. }
+            Event::CopyProgressed { copy, .. }
+            | Event::CopySteered { copy, .. }
+            | Event::CopyClosed { copy, .. }
+            | Event::MaterialErased { copy, .. } => {
+                if let Some(task) = state.copies.get(*copy) {
+                    servers.insert(task.from);
+                    about(state, task.recorder, &mut servers);
+                }
+            }
+            Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::LevelRaised { .. } => {}
@@ -68,6 +75,15 @@ pub(super) fn touched<'a>(state: &State, events: impl Iterator<Item = &'a Event>
 fn about(state: &State, recorder: RecorderId, servers: &mut BTreeSet<ServerId>) {
     servers.extend(state.roles.tenure(recorder).iter().flat_map(|held| [held.home, held.holder]));
     servers.extend(state.handovers.of(recorder).iter().flat_map(|plan| [plan.from, plan.to]));
+}
+
+/// The other ends of the copies of `server`.
+fn others(state: &State, server: ServerId, servers: &mut BTreeSet<ServerId>) {
+    let home = |recorder| state.roles.tenure(recorder).map(|tenure| tenure.home);
+    let served = state.copies.from(server).filter_map(|task| home(task.recorder));
+    let at_home = state.fleet.homed_at(server).into_iter();
+    let fetched = at_home.flat_map(|recorder| state.copies.open_of(recorder)).map(|task| task.from);
+    servers.extend(served.chain(fetched));
 }
 
 impl Touched {

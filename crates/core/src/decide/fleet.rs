@@ -40,6 +40,13 @@ fn recorder_may_change(state: &State, fleet: &Fleet, tenure: &Tenure) -> Result<
             let why = format!("its home is {home} and cannot become {}", new.home);
             Err(Refusal::InUse { subject, why })
         }
+        None if state.copies.open_of(recorder).next().is_some() => {
+            let copy = state.copies.open_of(recorder).next().map_or(0, |task| task.id.0);
+            in_use(subject, still_copied(copy, recorder))
+        }
+        None if state.copies.owed().any(|((of, _), _)| of == recorder) => {
+            in_use(subject, "its material is about to be copied")
+        }
         None if !tenure.is_home() => in_use(subject, format_args!("{holder} substitutes it")),
         // A home that is dead for good may go with its recorder: it has no lease.
         None => match state.handovers.of(recorder).filter(|open| open.is_before_move()) {
@@ -61,6 +68,11 @@ fn server_may_change(
         return Ok(());
     }
     let subject = format_args!("server {server}").to_string();
+    if new.is_none()
+        && let Some(task) = state.copies.from(server).find(|task| task.is_open())
+    {
+        return in_use(subject, still_copied(task.id.0, task.recorder));
+    }
     if let Some(held) = state.roles.held_by(server).find(|tenure| !tenure.is_home()) {
         return in_use(subject, format_args!("it substitutes {}", held.recorder));
     }
@@ -84,6 +96,13 @@ fn may_come_back(state: &State, recorder: RecorderId, home: ServerId) -> Result<
         ),
         None => Ok(()),
     }
+}
+
+/// C1: nothing is lost by leaving something out of the document.
+fn still_copied(copy: u64, recorder: RecorderId) -> String {
+    format!(
+        "copy {copy} still brings home material of {recorder}; wait, or `interrex copy give-up {copy}`"
+    )
 }
 
 fn in_use(subject: String, why: impl Display) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Why a wish was not granted. In the log and in the API: one code and one remedy each.
 use crate::fleet::Unsound;
-use crate::{Epoch, GroupId, LogTime, RecorderId, Refused, Revision, ServerId, Subject};
+use crate::{CopyId, Epoch, GroupId, LogTime, RecorderId, Refused, Revision, ServerId, Subject};
 
 /// The precondition that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,12 @@ pub enum Refusal {
     /// A pause of no length, or longer than [`crate::PAUSE_MAX`].
     #[error("a pause must last 1 ms to {} days", .longest_days)]
     BadDuration { longest_days: u64 },
+    /// It is not what the wish is for.
+    #[error("{copy} is {is}: `{wish}` does not apply to it")]
+    WrongCopyState { copy: CopyId, is: &'static str, wish: &'static str },
+    /// Nothing of it is being brought home.
+    #[error("{0} has no open copy")]
+    NoOpenCopy(RecorderId),
     /// Nothing to resume.
     #[error("{} is not paused", subject_name(.0))]
     NotPaused(Subject),
@@ -85,6 +91,8 @@ pub enum PassedOver {
     Promised(RecorderId),
     #[error("failed to take it, and has not restarted since")]
     Unfit,
+    #[error("gives back material of {0}")]
+    Copying(RecorderId),
 }
 
 /// As many as a message names one by one.
@@ -135,6 +143,8 @@ impl Refusal {
             Self::TooManyNotes(_) => "too_many_notes",
             Self::BadDuration { .. } => "bad_duration",
             Self::NotPaused(_) => "not_paused",
+            Self::WrongCopyState { .. } => "wrong_copy_state",
+            Self::NoOpenCopy(_) => "no_open_copy",
         }
     }
 
@@ -144,6 +154,7 @@ impl Refusal {
             Self::UnknownName { kind, .. } => match *kind {
                 "server" => "see `interrex get servers`".into(),
                 "recorder" => "see `interrex get recorders`".into(),
+                "copy" => "see `interrex get copies`".into(),
                 _ => "see `interrex export`".into(),
             },
             Self::Busy { recorder, .. } => {
@@ -178,6 +189,10 @@ impl Refusal {
             Self::TooManyNotes(_) => "reuse a key".into(),
             Self::BadDuration { .. } => "choose another duration with --for".into(),
             Self::NotPaused(_) => "nothing to do".into(),
+            Self::WrongCopyState { copy, .. } => {
+                format!("see `interrex get copies {}`", copy.0)
+            }
+            Self::NoOpenCopy(_) => "see `interrex get copies`".into(),
         }
     }
 }

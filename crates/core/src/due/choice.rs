@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::Role;
+use crate::picture::gives_back;
 use crate::views::Tenure;
 use crate::{Evidence, GroupId, OpenStep, PassedOver, RecorderId, ServerId, State};
 
@@ -14,6 +15,8 @@ pub(crate) struct Choice<'a> {
     /// Idle, connected standbys, in order; looked up when first asked for, for that is one pass
     /// over the fleet.
     idle: Option<BTreeMap<GroupId, BTreeSet<(Late, ServerId)>>>,
+    /// SY-07: idle but for material that they give back, by the one recorder that they may retake.
+    giving: BTreeMap<RecorderId, BTreeSet<(Late, ServerId)>>,
 }
 
 /// Not heard by the leader for two heartbeat intervals.
@@ -21,7 +24,7 @@ type Late = bool;
 
 impl<'a> Choice<'a> {
     pub(crate) fn new(state: &'a State, evidence: &'a Evidence) -> Self {
-        Self { state, evidence, idle: None }
+        Self { state, evidence, idle: None, giving: BTreeMap::new() }
     }
 
     /// The best server for a recorder that must leave its holder.
@@ -32,13 +35,22 @@ impl<'a> Choice<'a> {
         }
         let (state, evidence) = (self.state, self.evidence);
         let group = state.fleet.document().servers.get(&tenure.home)?.group;
-        let mut candidates = self.idle().get(&group)?.iter().map(|(_, server)| *server);
+        self.idle();
+        // C3: a standby may always retake the same recorder, whatever it still gives back of it.
+        let same = self.giving.get(&tenure.recorder).into_iter().flatten();
+        let same = same.filter(|(_, server)| group_of(state, *server) == Some(group));
+        let idle = self.idle.iter().filter_map(|idle| idle.get(&group)).flatten();
+        let mut candidates = idle.chain(same).map(|(_, server)| *server);
         candidates.find(|server| Choice::new(state, evidence).is_fit(tenure.recorder, *server))
     }
 
     /// It has its recorder for this decision.
     pub(crate) fn take(&mut self, server: ServerId) {
         let late = self.evidence.late.contains(&server);
+        self.idle();
+        for giving in self.giving.values_mut() {
+            giving.remove(&(late, server));
+        }
         if let Some(document) = self.state.fleet.document().servers.get(&server)
             && let Some(idle) = self.idle().get_mut(&document.group)
         {
@@ -49,9 +61,9 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// True if no standby of any group is left.
-    pub(crate) fn is_empty(&mut self) -> bool {
-        self.idle().is_empty()
+    /// True if no standby of any group is left, for anybody or for `recorder`.
+    pub(crate) fn has_nobody_for(&mut self, recorder: RecorderId) -> bool {
+        self.idle().is_empty() && self.giving.get(&recorder).is_none_or(BTreeSet::is_empty)
     }
 
     /// Why `server` may not take that recorder as a standby, if it may not.
@@ -64,6 +76,9 @@ impl<'a> Choice<'a> {
         }
         self.connected(server)?;
         self.unoccupied(server)?;
+        if let Some(other) = gives_back(self.state, server).find(|of| *of != tenure.recorder) {
+            return Err(PassedOver::Copying(other));
+        }
         if !self.is_fit(tenure.recorder, server) {
             return Err(PassedOver::Unfit);
         }
@@ -116,11 +131,24 @@ impl<'a> Choice<'a> {
                     && self.unoccupied(server).is_ok()
                 {
                     let late = self.evidence.late.contains(&server);
-                    idle.entry(document.group).or_default().insert((late, server));
+                    let given: BTreeSet<_> = gives_back(self.state, server).collect();
+                    match (given.first(), given.len()) {
+                        (None, _) => {
+                            idle.entry(document.group).or_default().insert((late, server));
+                        }
+                        (Some(recorder), 1) => {
+                            self.giving.entry(*recorder).or_default().insert((late, server));
+                        }
+                        (Some(_), _) => {}
+                    }
                 }
             }
             self.idle = Some(idle);
         }
         self.idle.get_or_insert_default()
     }
+}
+
+fn group_of(state: &State, server: ServerId) -> Option<GroupId> {
+    state.fleet.document().servers.get(&server).map(|server| server.group)
 }

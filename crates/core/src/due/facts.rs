@@ -9,7 +9,8 @@ pub fn facts(state: &State, evidence: &Evidence) -> Vec<Act> {
         .chain(expired(state, evidence))
         .chain(restored(state, evidence))
         .chain(took_over(state, evidence))
-        .chain(ended(state, evidence));
+        .chain(ended(state, evidence))
+        .chain(reported(state, evidence));
     events.map(|event| act(vec![event])).collect()
 }
 
@@ -56,6 +57,15 @@ fn took_over<'a>(state: &'a State, evidence: &'a Evidence) -> impl Iterator<Item
         let (tick_ms, recording, channels) = (duty.tick_ms, duty.recording, duty.channels);
         Some(Event::TookOver { recorder, epoch, server, first_ms, tick_ms, recording, channels })
     })
+}
+
+/// What servers say of themselves, as far as the log has it otherwise.
+fn reported<'a>(state: &'a State, evidence: &'a Evidence) -> impl Iterator<Item = Event> + 'a {
+    let news = evidence.facts.iter().filter(|(server, facts)| {
+        let known = state.fleet.document().servers.contains_key(server);
+        known && !state.facts.agrees(**server, facts)
+    });
+    news.map(|(&server, facts)| Event::FactsReported { server, facts: facts.clone() })
 }
 
 /// What the log lacks, once.

@@ -94,9 +94,10 @@ impl<'a> Pass<'a> {
     fn without_holder(&mut self) -> Vec<Tenure> {
         let state = self.state;
         // Most of a long queue cannot be served: nobody is free, and the home is the dead holder.
-        let nobody = self.state.queue.iter().next().is_some() && self.choice.is_empty();
+        let choice = &mut self.choice;
         let waiting = state.queue.iter().filter_map(|waiting| {
             let tenure = state.roles.tenure(waiting.recorder)?;
+            let nobody = choice.has_nobody_for(waiting.recorder);
             (!nobody || !tenure.is_home()).then_some((waiting.queued, tenure))
         });
         let stranded = state.roles.stranded().map(|tenure| (Revision(u64::MAX), tenure));

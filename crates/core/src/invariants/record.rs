@@ -47,7 +47,9 @@ pub(super) fn refusals_have_no_effect(scene: &Scene<'_>) -> bool {
             && before.failovers.next_id() == after.failovers.next_id()
             && before.pauses == after.pauses
             && before.notes.len() == after.notes.len()
-            && before.withheld == after.withheld)
+            && before.withheld == after.withheld
+            && before.facts == after.facts
+            && before.copies == after.copies)
 }
 
 /// T1.

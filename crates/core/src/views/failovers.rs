@@ -7,7 +7,8 @@ use super::Stamp;
 use crate::fleet::Fleet;
 use crate::lines::Lines;
 use crate::{
-    Actor, Cause, Epoch, Event, FailoverId, LogTime, OperationId, RecorderId, ServerId, Testimony,
+    Actor, Cause, CopyId, Epoch, Event, FailoverId, LogTime, OperationId, RecorderId, ServerId,
+    Testimony,
 };
 
 mod fold;
@@ -36,6 +37,8 @@ pub struct FailoverEntry {
     pub failback_started: Option<LogTime>,
     /// When the home held the recorder again.
     pub failed_back: Option<LogTime>,
+    /// When its tenure's material was at home.
+    pub copied: Option<LogTime>,
     /// When it was finalized; open until then.
     pub closed: Option<LogTime>,
     /// How long no channel's material is missing for certain: the worst channel's first durable
@@ -72,6 +75,8 @@ pub struct FailoverLog {
     planned: BTreeMap<RecorderId, FailoverId>,
     /// By the tenure that they began.
     begun: BTreeMap<(RecorderId, Epoch), FailoverId>,
+    /// Open copies, by the entry that their tenure began under.
+    copies: BTreeMap<CopyId, FailoverId>,
     expiries: BTreeMap<ServerId, (LogTime, Testimony)>,
     /// For the homes.
     fleet: Arc<Fleet>,

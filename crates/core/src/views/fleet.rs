@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Stamp;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Recorder};
 use crate::lines::Lines;
-use crate::{Event, Revision, ServerId};
+use crate::{Event, RecorderId, Revision, ServerId};
 
 /// The document, and what coordinators that restart must assume of older ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub struct FleetView {
     revision: Revision,
     /// Servers that are gone included: one that comes back may still hold an old lease (P3).
     longest: BTreeMap<ServerId, Duration>,
+    homed: BTreeMap<ServerId, RecorderId>,
 }
 
 impl FleetView {
@@ -27,6 +28,8 @@ impl FleetView {
                     let longest = self.longest.entry(server).or_default();
                     *longest = timeout.max(*longest);
                 }
+                let home = |(&recorder, of): (&RecorderId, &Recorder)| (of.home, recorder);
+                self.homed = fleet.recorders.iter().map(home).collect();
                 (self.document, self.revision) = (fleet.clone(), stamp.revision);
             }
             Event::LongestTimeoutLowered { server, timeout } => {
@@ -62,6 +65,11 @@ impl FleetView {
     /// The document in force; an empty one before the first.
     pub fn document(&self) -> &Arc<Fleet> {
         &self.document
+    }
+
+    /// The recorder whose home `server` is.
+    pub fn homed_at(&self, server: ServerId) -> Option<RecorderId> {
+        self.homed.get(&server).copied()
     }
 
     /// Of the decision that brought the document; 0 before the first.

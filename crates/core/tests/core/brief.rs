@@ -1,5 +1,5 @@
 //! What was decided, and what operators would see, as lines of a story.
-use interrex_core::views::{FailoverEntry, Tenure};
+use interrex_core::views::{CopyTask, FailoverEntry, Tenure};
 use interrex_core::*;
 
 /// One event as a line.
@@ -90,6 +90,7 @@ pub(crate) fn show(state: &State) -> Vec<String> {
             ("took_over", entry.took_over),
             ("failback_started", entry.failback_started),
             ("failed_back", entry.failed_back),
+            ("copied", entry.copied),
         ];
         let times = times.iter().filter(|(_, time)| time.is_some()).map(|(name, _)| *name);
         let times: Vec<_> = times.collect();
@@ -98,6 +99,26 @@ pub(crate) fn show(state: &State) -> Vec<String> {
             "  {id} {state} {recorder} {from} -> {to} {cause:?}: {}{gap}",
             times.join(" ")
         ));
+    }
+    for task in state.copies.iter() {
+        let CopyTask { id, recorder, epoch, from, progress, .. } = task;
+        let state = match (task.closed, task.steering, task.standing) {
+            (Some(closed), _, _) if task.is_to_erase() => {
+                format!("{}, to erase", closed.end.name())
+            }
+            (Some(closed), _, _) => closed.end.name().into(),
+            (None, Steering::Paused, _) => "paused".into(),
+            (None, _, standing) => standing.map_or("queued", CopyStanding::name).into(),
+        };
+        let Progress { segments_done, segments_total, .. } = progress;
+        lines.push(format!(
+            "  {id} {recorder} {epoch} from {from}: {segments_done} of {segments_total}, {state}"
+        ));
+    }
+    for server in state.fleet.document().servers.keys() {
+        for duty in assignment(state, *server).copies {
+            lines.push(format!("  {server}: {:?} {}", duty.kind, duty.copy));
+        }
     }
     for tenure in state.roles.tenures() {
         for duty in assignment(state, tenure.holder).duties {

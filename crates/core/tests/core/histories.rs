@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interrex_core::fleet::{Failback, Fleet, Mode};
+use interrex_core::fleet::{CopyPolicy, Failback, Fleet, Mode};
 use interrex_core::views::*;
 use interrex_core::*;
 
@@ -39,6 +39,7 @@ impl Dice {
             failback: self.pick(&[Failback::Auto, Failback::Manual]),
             recovery: Duration::from_secs(self.pick(&[0, 60])),
             timeout: Duration::from_secs(2),
+            copy: policies(self),
         };
         let mut world = World::of(self.pick(&[3, 5]));
         world.command(Command::ApplyFleet { fleet: Arc::new(plan.fleet()), expect: None });
@@ -53,7 +54,7 @@ impl Dice {
     fn happen(&mut self, world: &mut World) {
         let server = self.server(world);
         let by = self.some(world.everybody());
-        match self.roll(12) {
+        match self.roll(15) {
             0 | 1 => world.silence(server, &by),
             2..=4 => {
                 let long = self.duration();
@@ -75,6 +76,12 @@ impl Dice {
                 }
             }
             10 | 11 => self.speak(world, server),
+            12 | 13 => self.copy(world),
+            14 => {
+                let facts =
+                    Facts { listen: Some(format!("h:{}", 1 + self.roll(2)).parse().unwrap()) };
+                world.evidence.facts.insert(server, facts);
+            }
             _ => unreachable!(),
         }
     }
@@ -91,6 +98,26 @@ impl Dice {
             let last_ms = (self.roll(4) > 0).then(|| self.roll(9_000));
             world.tell_end(server, ended(recorder, epoch, last_ms));
         }
+    }
+
+    /// A home says how far a copy is, or a source what it has removed: some of it wrong.
+    fn copy(&mut self, world: &mut World) {
+        use CopyStanding::{DiskFull, Durable, Failed, NoRoute, Running};
+        let home = |task: &CopyTask| world.state.roles.tenure(task.recorder).map(|held| held.home);
+        let tasks: Vec<_> = world.state.copies.iter().map(|task| (task.id, home(task))).collect();
+        if tasks.is_empty() {
+            return;
+        }
+        let (copy, home) = self.pick(&tasks);
+        if self.roll(3) == 0 {
+            world.evidence.erased.insert(copy);
+            return;
+        }
+        let segments_done = self.roll(9);
+        let progress = Progress { segments_done, segments_total: 9, ..Progress::default() };
+        let standing = self.pick(&[Running, Running, DiskFull, NoRoute, Failed, Durable]);
+        let server = home.filter(|_| self.roll(8) > 0).unwrap_or_else(|| self.server(world));
+        world.tell_copy(server, CopyStatus { copy, progress, standing });
     }
 
     fn server(&mut self, world: &World) -> ServerId {
@@ -110,7 +137,7 @@ impl Dice {
             Subject::Server(server),
         ]);
         let scope = self.pick(&[Scope::All, Scope::Failback]);
-        match self.roll(9) {
+        match self.roll(10) {
             0..=1 => Command::FailOver { recorder, to: None, expect, despite },
             2 => Command::FailOver { recorder, to: Some(server), expect, despite },
             3..=4 => Command::FailBack { recorder, expect, despite },
@@ -118,6 +145,13 @@ impl Dice {
             6 => Command::Resume { subject },
             7 => Command::Note { key: "k".into(), text: "t".into(), expect: None },
             8 => Command::ApplyFleet { fleet: Arc::new(self.edit(world)), expect: None },
+            9 => {
+                use CopyWish::{Discard, GiveUp, Pause, Resume, Retry, Start, Stop};
+                let id = CopySubject::Id(CopyId(1 + self.roll(world.state.copies.next_id().0)));
+                let subject = self.pick(&[id, CopySubject::Recorder(recorder)]);
+                let wish = self.pick(&[Start, Pause, Resume, Retry, Stop, Discard, GiveUp]);
+                Command::Copy { subject, wish }
+            }
             _ => unreachable!(),
         }
     }
@@ -127,7 +161,8 @@ impl Dice {
         let mut fleet = Fleet::clone(world.state.fleet.document());
         let server = self.server(world);
         let policy = fleet.groups.get_mut(&group("hall-a")).unwrap();
-        match self.roll(6) {
+        match self.roll(7) {
+            6 => policy.copy = policies(self),
             0 => policy.mode = self.pick(&[Mode::Auto, Mode::Auto, Mode::Observe]),
             1 => policy.failback = self.pick(&[Failback::Auto, Failback::Manual]),
             2 => {
@@ -179,6 +214,11 @@ impl Dice {
             }
         }
     }
+}
+
+fn policies(dice: &mut Dice) -> CopyPolicy {
+    use CopyPolicy::{Auto, Discard, Manual, Redirect};
+    dice.pick(&[Auto, Auto, Auto, Manual, Discard, Redirect])
 }
 
 fn says(
@@ -239,6 +279,8 @@ fn replays(world: &World) {
             act.events().iter().for_each(|event| alone.queue.apply(event, &stamp));
             act.events().iter().for_each(|event| alone.handovers.apply(event, &stamp));
             act.events().iter().for_each(|event| alone.roles.apply(event, &stamp));
+            act.events().iter().for_each(|event| alone.copies.apply(event, &stamp));
+            act.events().iter().for_each(|event| alone.facts.apply(event));
             act.events().iter().for_each(|event| alone.fleet.apply(event, &stamp));
         }
     }
@@ -255,6 +297,25 @@ fn lines(state: &State) -> Vec<String> {
     lines
 }
 
+/// All that is fetched is durable, all that is to be removed is gone; what waits for an operator is
+/// started.
+fn bring_home(world: &mut World, server: ServerId, copies: Vec<CopyDuty>) {
+    for CopyDuty { copy, kind, .. } in copies {
+        match kind {
+            CopyKind::Fetch { paused: true, .. } => {
+                let wish = CopyWish::Start;
+                world.command(Command::Copy { subject: CopySubject::Id(copy), wish });
+            }
+            CopyKind::Fetch { .. } => {
+                let (progress, standing) = (Progress::default(), CopyStanding::Durable);
+                world.tell_copy(server, CopyStatus { copy, progress, standing });
+            }
+            CopyKind::Serve { .. } => {}
+            CopyKind::Erase => drop(world.evidence.erased.insert(copy)),
+        }
+    }
+}
+
 /// Everybody is heard, and does what it is asked to: then every recorder is served.
 fn heals(mut world: World, seed: u64) {
     let everybody = world.everybody();
@@ -268,7 +329,7 @@ fn heals(mut world: World, seed: u64) {
         world.evidence.duties.clear();
         for server in world.state.fleet.document().servers.keys().copied().collect::<Vec<_>>() {
             world.hear(server, Duration::from_secs(61), &everybody);
-            let Assignment { duties, ends_wanted, .. } = assignment(&world.state, server);
+            let Assignment { duties, ends_wanted, copies, .. } = assignment(&world.state, server);
             for Duty { recorder, epoch, kind, .. } in duties {
                 match kind {
                     DutyKind::Prepare => {
@@ -285,6 +346,7 @@ fn heals(mut world: World, seed: u64) {
             for (recorder, epoch) in ends_wanted {
                 world.tell_end(server, ended(recorder, epoch, Some(1)));
             }
+            bring_home(&mut world, server, copies);
         }
         world.once(&[]);
     }
@@ -292,6 +354,12 @@ fn heals(mut world: World, seed: u64) {
     assert_eq!(health.all_expired().count() + queue.iter().count(), 0, "seed {seed}");
     assert_eq!(handovers.iter().count() + roles.owing().count(), 0, "seed {seed}");
     assert!(roles.tenures().all(|tenure| tenure.taken_over), "seed {seed}");
+    let copies = &world.state.copies;
+    assert_eq!(
+        copies.open().count() + copies.sources().count() + copies.owed().count(),
+        0,
+        "seed {seed}"
+    );
     for tenure in roles.tenures() {
         let policy = world.state.fleet.document().policy(tenure.recorder);
         let mut open = world.state.failovers.open_of(tenure.recorder);

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interrex_core::fleet::{Failback, Mode};
+use interrex_core::fleet::{CopyPolicy, Failback, Mode};
 use interrex_core::*;
 
 use crate::brief::{brief, show};
@@ -18,6 +18,7 @@ use crate::world::*;
 /// failover rec-1 [to srv-3] [expect 1] [override]                 failback rec-1 ..
 /// pause all|group hall-a|server srv-1 [scope all] for 2h          resume all|..
 /// note KEY TEXT [expect 3]     priority rec-1 200                 remove rec-1       show
+/// copying srv-1 1 running 3 9  erased 1            listens srv-3 h:1  copy start|stop|.. 1|rec-1
 /// ```
 ///
 /// `once LINE` forms one decision only; otherwise decisions follow until nothing is due.
@@ -86,6 +87,27 @@ fn happen(world: &mut World, words: &[&str]) -> Option<Command> {
             let (recorder, epoch, last_ms) = (recorder(of), number(epoch), last.parse().ok());
             world.tell_end(server(name), ended(recorder, epoch, last_ms));
         }
+        ["copying", name, id, standing, done, total] => {
+            let progress = Progress {
+                segments_done: done.parse().unwrap(),
+                segments_total: total.parse().unwrap(),
+                ..Progress::default()
+            };
+            let (copy, standing) = (copy_id(id), standing_of(standing));
+            world.tell_copy(server(name), CopyStatus { copy, progress, standing });
+        }
+        ["erased", ids @ ..] => world.evidence.erased = ids.iter().map(|id| copy_id(id)).collect(),
+        ["listens", name, at] => {
+            let facts = Facts { listen: Some(at.parse().unwrap()) };
+            world.evidence.facts.insert(server(name), facts);
+        }
+        ["copy", wish, of] => {
+            let subject = match of.parse() {
+                Ok(id) => CopySubject::Id(CopyId(id)),
+                Err(_) => CopySubject::Recorder(recorder(of)),
+            };
+            return Some(Command::Copy { subject, wish: wish_of(wish) });
+        }
         ["reboot", name] => world.reboot(server(name)),
         ["clear", of, epoch, ..] => {
             world.evidence.clear.insert((recorder(of), number(epoch)), by);
@@ -142,6 +164,7 @@ fn fleet(words: &[&str]) -> Command {
             "failback" if value == "auto" => plan.failback = Failback::Auto,
             "failback" => plan.failback = Failback::Manual,
             "recovery" => plan.recovery = duration(value),
+            "copy" => plan.copy = policy_of(value),
             "timeout" => plan.timeout = duration(value),
             _ => panic!("fleet has no {key}"),
         }
@@ -172,6 +195,32 @@ fn duty(recorder: RecorderId, epoch: Epoch, said: &[&str]) -> DutyStatus {
         tick_ms,
         failed,
     }
+}
+
+fn copy_id(text: &str) -> CopyId {
+    CopyId(text.parse().unwrap())
+}
+
+fn policy_of(word: &str) -> CopyPolicy {
+    match word {
+        "auto" => CopyPolicy::Auto,
+        "manual" => CopyPolicy::Manual,
+        "discard" => CopyPolicy::Discard,
+        "redirect" => CopyPolicy::Redirect,
+        other => panic!("no policy {other}"),
+    }
+}
+
+fn standing_of(word: &str) -> CopyStanding {
+    use CopyStanding::{DiskFull, Durable, Failed, NoRoute, Running};
+    let all = [Running, DiskFull, NoRoute, Failed, Durable];
+    all.into_iter().find(|standing| standing.name() == word).unwrap()
+}
+
+fn wish_of(word: &str) -> CopyWish {
+    use CopyWish::{Discard, GiveUp, Pause, Resume, Retry, Start, Stop};
+    let all = [Start, Pause, Resume, Retry, Stop, Discard, GiveUp];
+    all.into_iter().find(|wish| wish.name() == word).unwrap()
 }
 
 fn number(epoch: &str) -> Epoch {

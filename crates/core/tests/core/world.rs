@@ -85,6 +85,13 @@ impl World {
         self.said(server).ended.push(end);
     }
 
+    /// `server` says how far a copy is that it fetches.
+    pub(crate) fn tell_copy(&mut self, server: ServerId, status: CopyStatus) {
+        let said = self.evidence.copies.entry(server).or_default();
+        said.retain(|old| old.copy != status.copy);
+        said.push(status);
+    }
+
     /// Another process speaks for `server`, and says nothing yet.
     pub(crate) fn reboot(&mut self, server: ServerId) {
         self.evidence.duties.remove(&server);
@@ -108,7 +115,8 @@ impl World {
     }
 
     fn look_at_ages(&mut self) {
-        let open: Vec<_> = self.state.handovers.open_steps().collect();
+        let steps = self.state.handovers.open_steps();
+        let open: Vec<_> = steps.chain(self.state.copies.open_steps()).collect();
         self.begun.retain(|step, _| open.contains(step));
         for step in &open {
             self.begun.entry(*step).or_insert(self.clock);
@@ -133,6 +141,10 @@ impl World {
             acts.push(act);
         }
         for act in due::moves(&scratch, &self.evidence, at) {
+            scratch.apply(&act);
+            acts.push(act);
+        }
+        for act in due::copies(&scratch, &self.evidence) {
             scratch.apply(&act);
             acts.push(act);
         }
@@ -215,6 +227,7 @@ pub(crate) struct Plan {
     pub(crate) failback: Failback,
     pub(crate) recovery: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) copy: CopyPolicy,
 }
 
 impl Default for Plan {
@@ -226,6 +239,7 @@ impl Default for Plan {
             failback: Failback::Manual,
             recovery: Duration::ZERO,
             timeout: Duration::from_secs(2),
+            copy: CopyPolicy::Auto,
         }
     }
 }
@@ -233,8 +247,8 @@ impl Default for Plan {
 impl Plan {
     pub(crate) fn fleet(self) -> Fleet {
         let timeout = Timeout::new(self.timeout).unwrap();
-        let Self { mode, failback, recovery, .. } = self;
-        let policy = Group { mode, timeout, failback, recovery, ..Group::default() };
+        let Self { mode, failback, recovery, copy, .. } = self;
+        let policy = Group { mode, timeout, failback, recovery, copy, ..Group::default() };
         let mut fleet = Fleet::default();
         fleet.groups.insert(group("hall-a"), policy);
         for n in 1..=self.hosts + self.standbys {

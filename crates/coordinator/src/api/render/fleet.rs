@@ -5,7 +5,7 @@ use interrex_client::views::{
     Time, Waiting, WaitsFor,
 };
 use interrex_core::views::FailoverEntry;
-use interrex_core::{FailoverId, LogTime, RecorderId, recorder_state};
+use interrex_core::{FailoverId, LogTime, RecorderId, recorder_state, waits_for_copies};
 use tonic::Status;
 
 use super::{Sight, unknown};
@@ -76,7 +76,7 @@ impl Sight<'_> {
             took_over: entry.took_over.map(time),
             failback_started: entry.failback_started.map(time),
             failed_back: entry.failed_back.map(time),
-            copied: None,
+            copied: entry.copied.map(time),
             gap_ms: entry.gap_ms,
             epoch: entry.epoch.map(|epoch| epoch.0),
             actor: self.actor(entry.actor),
@@ -93,7 +93,11 @@ impl Sight<'_> {
             recorder: waiting.recorder.to_string(),
             priority: fleet.recorders.get(&waiting.recorder).map_or(0, |known| known.priority),
             since: time(waiting.since),
-            waits_for: WaitsFor::NoFreeStandby,
+            waits_for: if waits_for_copies(self.state, waiting.recorder) {
+                WaitsFor::StandbyCopying
+            } else {
+                WaitsFor::NoFreeStandby
+            },
         });
         waiting.collect()
     }

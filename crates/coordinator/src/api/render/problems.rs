@@ -20,6 +20,7 @@ impl Sight<'_> {
         self.of_the_cluster(coordinators, &mut problems);
         self.of_servers(&mut problems);
         self.of_recorders(&mut problems);
+        self.of_copies(&mut problems);
         problems.extend(self.inside.core.alarms().into_iter().map(|alarm| self.alarm(alarm)));
         problems.sort();
         problems

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::{FAILOVERS_KEPT, FailoverEntry, FailoverLog};
 use crate::fleet::Fleet;
 use crate::views::Stamp;
-use crate::{Cause, Epoch, Event, FailoverId, LogTime, RecorderId, ServerId, Why};
+use crate::{Cause, CopyEnd, CopyId, Epoch, Event, FailoverId, LogTime, RecorderId, ServerId, Why};
 
 pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
     let at = stamp.at;
@@ -47,6 +47,10 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
             log.with_begun(recorder, Epoch(epoch.0 + 1), |entry| entry.last_ms = last_ms);
         }
         Event::FleetApplied { ref fleet } => log.keep_those_of(fleet, at),
+        Event::CopyOpened { copy, failover, .. } => {
+            log.copies.extend(failover.map(|id| (copy, id)))
+        }
+        Event::CopyClosed { copy, end, .. } => log.copied(copy, end, at),
         Event::ServerSeen { .. }
         | Event::MoveWithheld { .. }
         | Event::HandoverReady { .. }
@@ -58,16 +62,22 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
         | Event::LevelRaised { .. }
         | Event::LongestTimeoutLowered { .. }
         | Event::FactsReported { .. }
-        | Event::CopyOpened { .. }
         | Event::CopyProgressed { .. }
         | Event::CopySteered { .. }
-        | Event::CopyClosed { .. }
         | Event::MaterialErased { .. }
         | Event::TenureAccounted { .. } => {}
     }
 }
 
 impl FailoverLog {
+    fn copied(&mut self, copy: CopyId, end: CopyEnd, at: LogTime) {
+        if let Some(id) = self.copies.remove(&copy)
+            && end == CopyEnd::Copied
+        {
+            self.with(id, |entry| entry.copied = Some(at));
+        }
+    }
+
     fn queued(&mut self, failover: FailoverId, holder: ServerId, at: LogTime) {
         self.waiting.insert(holder, failover);
         self.with(failover, |entry| entry.queued = Some(at));
@@ -119,6 +129,7 @@ impl FailoverLog {
             took_over: None,
             failback_started: None,
             failed_back: None,
+            copied: None,
             closed: None,
             gap_ms: None,
             actor: stamp.act.actor,
