@@ -8,6 +8,7 @@
     reason = "only tests use it"
 )]
 pub mod bad;
+pub mod copies;
 pub mod net;
 mod world;
 

@@ -1,11 +1,13 @@
 //! Figures of Interrex beside those of a peer (etcd), in alternating rounds of one run on one
 //! machine. Prints a JSON line for each figure of each round, and at the end the medians and their
 //! ratio. Never a test: these machines are noisy, and a figure is not a verdict.
+mod copy;
 mod etcd;
 mod figure;
 mod history;
 mod leader_loss;
 mod ours;
+mod played;
 
 use std::path::PathBuf;
 
@@ -28,6 +30,8 @@ enum Part {
     LeaderLoss,
     /// Replay, verification, disk, and start with a million events.
     History,
+    /// Material between two agents.
+    Copy,
     /// Elections while all processors are busy (stress-ng).
     Elections,
 }
@@ -38,7 +42,7 @@ struct Args {
     /// Parts, in order.
     #[arg(value_enum, default_values_t = [Part::Writes, Part::LeaderLoss, Part::History])]
     parts: Vec<Part>,
-    /// Alternating rounds of writes.
+    /// Alternating rounds of writes, and of copies.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each write window, after a warm-up of 1.5 s.
@@ -71,6 +75,7 @@ async fn main() -> Result<()> {
             Part::Writes => writes(&args, &mut book).await?,
             Part::LeaderLoss => leader_loss::measure(&args, &mut book).await?,
             Part::History => history::measure(&args, &mut book)?,
+            Part::Copy => copy::measure(&args, &mut book).await?,
             Part::Elections => ours::elections(&args, &mut book)?,
         }
     }

@@ -1,5 +1,5 @@
 //! Where a local cluster lives: a folder, free ports, identities, and who runs.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
@@ -54,6 +54,8 @@ pub struct Place {
     pub coordinator_args: Vec<String>,
     /// As above.
     pub agent_args: Vec<String>,
+    /// Agents that answer nobody, and only dial out.
+    pub dials_out: BTreeSet<String>,
 }
 
 impl Place {
@@ -96,6 +98,7 @@ impl Place {
             operators,
             coordinator_args,
             agent_args,
+            dials_out: BTreeSet::new(),
         };
         place.issue_identities()?;
         Ok(place)
@@ -285,7 +288,9 @@ impl Place {
             command.args(["--http", &at(ports.http)]).args(&self.coordinator_args);
         } else {
             command.args(["agent", "--server", name, "--coordinators", &self.endpoints()]);
-            command.args(["--listen", &at(ports.listen)]).args(&self.agent_args);
+            let out = self.dials_out.contains(name);
+            let listen = if out { "none".to_owned() } else { at(ports.listen) };
+            command.args(["--listen", &listen]).args(&self.agent_args);
         }
         command.arg("--data").arg(self.data(name)).args(self.security(name));
         Ok(command)
