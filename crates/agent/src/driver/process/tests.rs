@@ -203,7 +203,7 @@ fn a_frozen_command_is_noticed_by_what_it_does_not_write() {
     signal(frozen, Signal::STOP);
     let at = now_ms();
     until("another one", || world.pids().first().filter(|pid| **pid != frozen).copied());
-    assert!((900..4_000).contains(&(now_ms() - at)));
+    assert!((900..20_000).contains(&(now_ms() - at)));
     until("frames again", || status(&driver).filter(|s| s.last_ms > Some(at + 1_500)));
     driver.run(Vec::new());
     until("the end", || world.pids().is_empty().then_some(()));
