@@ -96,6 +96,11 @@ impl Driver {
         self.running.is_empty()
     }
 
+    /// It records that tenure, or is about to.
+    pub(crate) fn runs(&self, recorder: RecorderId, epoch: Epoch) -> bool {
+        self.running.iter().any(|run| (run.wish.recorder, run.wish.epoch) == (recorder, epoch))
+    }
+
     /// It records this at present.
     pub(crate) fn records(&self, recorder: RecorderId, now: At) -> bool {
         let this = |run: &&Running| run.wish.recorder == recorder;

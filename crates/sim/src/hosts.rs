@@ -7,6 +7,7 @@ use interrex_core::agent::{Agent, AgentIdentity, AgentInput, AgentOutput, Connec
 use interrex_core::{AgentBoot, Assignment, Duty, Epoch, Facts, RecorderId};
 
 use crate::clock::{At, Clock};
+use crate::copying::Copying;
 use crate::driver::Driver;
 use crate::network::Place;
 use crate::reach::Situation;
@@ -39,6 +40,8 @@ pub(crate) struct Host {
     pub(crate) acts: BTreeMap<(RecorderId, Epoch), At>,
     /// It records without having reached a majority.
     pub(crate) alone: bool,
+    /// Brings material home.
+    pub(crate) copying: Copying,
 }
 
 impl Host {
@@ -57,6 +60,7 @@ impl Host {
             newest: None,
             acts: BTreeMap::new(),
             alone: false,
+            copying: Copying::default(),
         }
     }
 }
@@ -96,6 +100,7 @@ impl World {
         host.connections.clear();
         host.deaf.clear();
         host.driver.stop_all(now);
+        host.copying.die(disk_too);
         if disk_too {
             (host.boot, host.last_good) = (None, Vec::new());
             self.reach.count(Situation::UnknownBootWithheld);
@@ -114,6 +119,7 @@ impl World {
         if let Some(status) = self.hosts[at].driver.news(now) {
             self.agent_input(at, AgentInput::Status(status));
         }
+        self.copy_on(at);
         let dice = u32::try_from(self.dice.agents.below(1 << 32)).unwrap_or_default();
         self.agent_input(at, AgentInput::Step { dice });
     }
@@ -160,7 +166,7 @@ impl World {
     }
 
     /// Gives the core something, and does what it says.
-    fn agent_input(&mut self, at: usize, input: AgentInput) {
+    pub(crate) fn agent_input(&mut self, at: usize, input: AgentInput) {
         let host = &mut self.hosts[at];
         let Some(agent) = &mut host.agent else { return };
         let outputs = agent.handle(input, host.clock.agent_moment(self.now));
@@ -219,7 +225,7 @@ impl World {
                     self.agent_input(at, AgentInput::Ended(ended));
                 }
             }
-            AgentOutput::Copies(_) => {}
+            AgentOutput::Copies(duties) => self.copies_ordered(at, duties),
             AgentOutput::Remember(duties) => self.hosts[at].last_good = duties,
             AgentOutput::Ready => self.hosts[at].alone = false,
             AgentOutput::Alone => {

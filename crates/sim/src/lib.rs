@@ -12,6 +12,7 @@
 )]
 mod checker;
 mod clock;
+mod copying;
 mod driver;
 mod elections;
 mod faults;

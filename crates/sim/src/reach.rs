@@ -66,6 +66,10 @@ situations! {
     FailedBack = "failed back",
     /// MI-05.
     ManualFailover = "manual failover",
+    /// C3.
+    CopySuspended = "copy suspended",
+    /// MB-09.
+    CopyResumed = "copy resumed",
     /// O2.
     AnsweredAgain = "operation answered from the table",
     /// O5.

@@ -1,12 +1,12 @@
 //! The world: one queue of things to come, in true time, and everything they happen to.
 //! What happens to whom is in `nodes` (coordinators), `hosts` (agents), `operators` and `faults`.
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use interrex_core::agent::Connection;
 use interrex_core::coordinator::io::Reply;
-use interrex_core::{Ack, Answer, Decision, Heartbeat, Report, Request, Tick};
+use interrex_core::{Ack, Answer, CopyId, Decision, Heartbeat, Report, Request, Tick};
 
 use crate::checker::Checker;
 use crate::clock::{At, Clock, RATE_PPM_MAX};
@@ -116,6 +116,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// Judges all of it, all along.
     pub(crate) checker: Checker,
+    /// Copies of which every segment was durable at home once.
+    pub(crate) brought_home: BTreeSet<CopyId>,
     /// What was reached.
     pub(crate) reach: Reach,
     /// What happened.
@@ -154,6 +156,7 @@ impl World {
             hosts,
             clients,
             checker: Checker::new(count),
+            brought_home: BTreeSet::new(),
             reach: Reach::default(),
             trace: Trace::new(story),
             setup,

@@ -14,8 +14,7 @@ pub(super) fn copy(
 ) -> Result<Vec<Event>, Refusal> {
     let tasks: Vec<&CopyTask> = match subject {
         CopySubject::Id(id) => {
-            let unknown = || Refusal::UnknownName { kind: "copy", name: id.0.to_string() };
-            vec![state.copies.get(id).ok_or_else(unknown)?]
+            vec![state.copies.get(id).ok_or(Refusal::NoCopy(id))?]
         }
         CopySubject::Recorder(recorder) => {
             if state.roles.tenure(recorder).is_none() {
@@ -37,9 +36,7 @@ pub(super) fn copy(
         (false, _, _) => Ok(events),
         (true, Some(why), _) => Err(why),
         (true, None, CopySubject::Recorder(recorder)) => Err(Refusal::NoOpenCopy(recorder)),
-        (true, None, CopySubject::Id(id)) => {
-            Err(Refusal::UnknownName { kind: "copy", name: id.0.to_string() })
-        }
+        (true, None, CopySubject::Id(id)) => Err(Refusal::NoCopy(id)),
     }
 }
 

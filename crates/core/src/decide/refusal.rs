@@ -63,6 +63,9 @@ pub enum Refusal {
     /// It is not what the wish is for.
     #[error("{copy} is {is}: `{wish}` does not apply to it")]
     WrongCopyState { copy: CopyId, is: &'static str, wish: &'static str },
+    /// Never opened, or so long ago that only the history has it.
+    #[error("there is no {0}")]
+    NoCopy(CopyId),
     /// Nothing of it is being brought home.
     #[error("{0} has no open copy")]
     NoOpenCopy(RecorderId),
@@ -144,6 +147,7 @@ impl Refusal {
             Self::BadDuration { .. } => "bad_duration",
             Self::NotPaused(_) => "not_paused",
             Self::WrongCopyState { .. } => "wrong_copy_state",
+            Self::NoCopy(_) => "unknown_name",
             Self::NoOpenCopy(_) => "no_open_copy",
         }
     }
@@ -154,7 +158,6 @@ impl Refusal {
             Self::UnknownName { kind, .. } => match *kind {
                 "server" => "see `interrex get servers`".into(),
                 "recorder" => "see `interrex get recorders`".into(),
-                "copy" => "see `interrex get copies`".into(),
                 _ => "see `interrex export`".into(),
             },
             Self::Busy { recorder, .. } => {
@@ -192,7 +195,7 @@ impl Refusal {
             Self::WrongCopyState { copy, .. } => {
                 format!("see `interrex get copies {}`", copy.0)
             }
-            Self::NoOpenCopy(_) => "see `interrex get copies`".into(),
+            Self::NoCopy(_) | Self::NoOpenCopy(_) => "see `interrex get copies`".into(),
         }
     }
 }

@@ -18,6 +18,7 @@ impl World {
         for home in 0..HOMES {
             self.judge_recorder(home);
         }
+        self.judge_copies();
         let state = &self.checker.oracle.state;
         let open: Vec<_> = state.handovers.iter().filter(|step| step.is_before_move()).collect();
         let open: Vec<_> = open.into_iter().map(|step| format!("{step:?}")).collect();
@@ -71,7 +72,7 @@ impl World {
         }
     }
 
-    fn lives(&self, at: usize) -> bool {
+    pub(crate) fn lives(&self, at: usize) -> bool {
         self.hosts[at].agent.is_some() && self.hosts[at].backlog.is_none()
     }
 
@@ -102,7 +103,8 @@ impl World {
             let known = fleet.servers.get(&server);
             let standby = known.is_some_and(|s| s.role == Role::Standby && s.group == group);
             let fits = standby && state.roles.is_idle(server) || server == tenure.home;
-            fits && self.lives(at) && state.handovers.towards(server).is_none()
+            let spare = state.copies.from(server).all(|task| !task.is_running());
+            fits && spare && self.lives(at) && state.handovers.towards(server).is_none()
         });
         match free {
             Some(at) => Some(format!("its holder is dead, and {} is free", setup::server(at))),

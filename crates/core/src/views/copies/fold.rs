@@ -37,13 +37,9 @@ pub(super) fn apply(copies: &mut Copies, event: &Event, stamp: &Stamp<'_>) {
             (task.progress, task.standing) = (progress, Some(standing));
             (task.retried, task.told) = (false, stamp.revision);
         }),
-        Event::CopySteered { copy, steering } => copies.with(copy, |task| {
-            let failed = task.standing == Some(CopyStanding::Failed);
-            if steering == Steering::Running && failed {
-                (task.standing, task.retried, task.told) = (None, true, stamp.revision);
-            }
-            task.steering = steering;
-        }),
+        Event::CopySteered { copy, steering } => {
+            copies.with(copy, |task| task.steer(steering, stamp));
+        }
         Event::CopyClosed { copy, end, progress } => copies.with(copy, |task| {
             let (at, by) = (stamp.at, stamp.act.actor);
             (task.progress, task.closed) = (progress, Some(Closed { end, at, by }));
@@ -68,6 +64,17 @@ pub(super) fn apply(copies: &mut Copies, event: &Event, stamp: &Stamp<'_>) {
         | Event::LongestTimeoutLowered { .. }
         | Event::FactsReported { .. }
         | Event::TenureAccounted { .. } => {}
+    }
+}
+
+impl CopyTask {
+    /// What failed is tried anew when it is to go on.
+    fn steer(&mut self, steering: Steering, stamp: &Stamp<'_>) {
+        let failed = self.standing == Some(CopyStanding::Failed);
+        if steering == Steering::Running && failed {
+            (self.standing, self.retried, self.told) = (None, true, stamp.revision);
+        }
+        self.steering = steering;
     }
 }
 

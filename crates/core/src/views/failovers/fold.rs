@@ -39,9 +39,7 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
             }
         }
         Event::TookOver { recorder, epoch, first_ms, tick_ms, .. } => {
-            log.with_begun(recorder, epoch, |entry| {
-                (entry.took_over, entry.first_ms) = (Some(at), Some((first_ms, tick_ms)));
-            });
+            log.taken_over(recorder, epoch, (first_ms, tick_ms), at);
         }
         Event::TenureEnded { recorder, epoch, last_ms, .. } => {
             log.with_begun(recorder, Epoch(epoch.0 + 1), |entry| entry.last_ms = last_ms);
@@ -70,6 +68,12 @@ pub(super) fn apply(log: &mut FailoverLog, event: &Event, stamp: &Stamp<'_>) {
 }
 
 impl FailoverLog {
+    fn taken_over(&mut self, recorder: RecorderId, epoch: Epoch, first: (u64, u32), at: LogTime) {
+        self.with_begun(recorder, epoch, |entry| {
+            (entry.took_over, entry.first_ms) = (Some(at), Some(first));
+        });
+    }
+
     fn copied(&mut self, copy: CopyId, end: CopyEnd, at: LogTime) {
         if let Some(id) = self.copies.remove(&copy)
             && end == CopyEnd::Copied
