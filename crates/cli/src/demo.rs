@@ -1,6 +1,7 @@
 //! `interrex demo`: a whole cluster on this machine, two deaths, and what became of the recording.
 //! The story is in `story`; here is how it is started, ended and paid for.
 mod bounds;
+mod copying;
 mod eyes;
 mod story;
 mod telling;

@@ -19,6 +19,8 @@ pub(super) struct Bounds {
     pub(super) undisturbed: Duration,
     /// The home holds its recorder again, after its agent was started.
     pub(super) failed_back: Duration,
+    /// The failover's material lies at home, after the failback.
+    pub(super) copied: Duration,
 }
 
 impl Bounds {
@@ -32,6 +34,7 @@ impl Bounds {
             new_leader: ms(2_000),
             undisturbed: ms(200),
             failed_back: ms(10_000),
+            copied: ms(10_000),
         }
     }
 
@@ -45,6 +48,7 @@ impl Bounds {
             new_leader: real.new_leader * 5,
             undisturbed: Duration::from_secs(2),
             failed_back: real.failed_back * 5,
+            copied: real.copied * 5,
         }
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::bounds::Bounds;
+use super::copying;
 use super::eyes::{Eyes, PATIENCE, ask, must, shown};
 use super::telling::{Step, Telling, ms, seconds};
 use crate::local::material::{self, TICK_MS, Ticks};
@@ -76,7 +77,8 @@ impl Story {
         let killed = story.server_killed()?;
         story.failover(killed)?;
         story.leader_lost()?;
-        story.failback()?;
+        let back = story.failback()?;
+        story.copied(back)?;
         story.verified()?;
         story.summary();
         Ok(story)
@@ -177,7 +179,7 @@ impl Story {
         self.place.start(&leader)
     }
 
-    fn failback(&mut self) -> Result<()> {
+    fn failback(&mut self) -> Result<Instant> {
         let (began, began_ms) = (Instant::now(), now_ms());
         self.place.start("srv-1")?;
         let step = Step::of("server_back", began.elapsed()).detail(json!({"server": "srv-1"}));
@@ -196,6 +198,30 @@ impl Story {
             &format!(
                 "rec-1 is home again, {} after srv-1 was started; {gap} ms are missing",
                 seconds(took)
+            ),
+        );
+        Ok(back.at)
+    }
+
+    /// Every segment of the failover period lies at home, with equal hashes and none twice, and
+    /// only then is the standby empty.
+    fn copied(&mut self, back: Instant) -> Result<()> {
+        let (home, standby) = (self.place.data("srv-1"), self.place.data("srv-3"));
+        let closed = self.eyes.event("copy_closed", "rec-1", back)?;
+        let segments = copying::journalled(&standby, "rec-1", 2)?;
+        let there = copying::equal(&home, &segments);
+        until(|| Ok(copying::present(&standby, &segments) == 0))?;
+        let doubled = copying::doubled(&self.ticks("rec-1")?, 2);
+        let whole = !segments.is_empty() && there == segments.len() && doubled == 0;
+        let detail = json!({"segments": segments.len(), "equal": there, "twice": doubled});
+        let (took, bound) = (closed.at - back, self.bounds.copied);
+        let step = Step::of("copied", took).bound(bound).right(whole).detail(detail);
+        self.telling.step(
+            step,
+            &format!(
+                "{there} of {} segments of the failover came home, hashes equal, {doubled} moments \
+                 twice; srv-3 is empty again",
+                segments.len()
             ),
         );
         Ok(())

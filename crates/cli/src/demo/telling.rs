@@ -49,8 +49,9 @@ impl Telling {
             println!(
                 "Three coordinators, two recorder hosts and one standby start as processes on this\n\
                  machine, with certificates of their own. Every agent records ticks of 20 ms into\n\
-                 files. One recorder host is killed, then the leading coordinator. What was recorded\n\
-                 is read from the files, not asked of a coordinator. Failover timeout: 2 s.\n\
+                 files. One recorder host is killed, then the leading coordinator; the host comes\n\
+                 back, and the material of the failover comes home. What was recorded is read from\n\
+                 the files, not asked of a coordinator. Failover timeout: 2 s.\n\
                  Files: {}\n",
                 dir.display()
             );
