@@ -43,6 +43,7 @@ use crate::journal::Journal;
 use crate::link::{Links, Word};
 use crate::node::Node;
 use crate::save::Saver;
+use crate::store::elsewhere::Elsewhere;
 use crate::store::files::Files;
 
 /// Words from connections that wait for the loop; a connection waits when it is full.
@@ -87,9 +88,10 @@ async fn start(
     let connector = Connector::new(security, Role::Coordinator, None).map_err(identity)?;
     let (words, heard): (_, mpsc::Receiver<Word>) = mpsc::channel(WORDS_MAX);
     let place = Place { root: root.clone(), server, journal: Arc::clone(&journal), clock };
+    let keeps_files = config.driver.keeps_files();
     let driver = config.driver.start(place)?;
     let setup = Setup {
-        store: Arc::new(Files::new(root.clone())),
+        store: if keeps_files { Arc::new(Files::new(root.clone())) } else { Arc::new(Elsewhere) },
         root,
         server,
         security: security.clone(),

@@ -1,6 +1,7 @@
 //! Where material lies, as copying sees it: segments of a tenure are listed, read, taken in and
 //! removed. One implementation for the drivers that record into files of ours ([`files`]); a driver
 //! with a store of its own implements the same by its verbs.
+pub(crate) mod elsewhere;
 pub(crate) mod files;
 mod hashes;
 mod sync;

@@ -59,6 +59,14 @@ impl Choice {
         }
     }
 
+    /// True if its material lies in files of ours.
+    pub(crate) fn keeps_files(&self) -> bool {
+        match self {
+            Self::Synthetic | Self::Process(_) => true,
+            Self::Exec(_) => false,
+        }
+    }
+
     /// Starts it: takes up, or closes, what the process before us left open.
     pub(crate) fn start(self, place: Place) -> Result<Box<dyn Driver>, Failure> {
         let Place { root, server, journal, clock } = place;
