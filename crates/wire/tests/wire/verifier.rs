@@ -76,8 +76,8 @@ fn a_foreign_verifier_agrees_and_finds_damage() {
     let head = write(folder.path());
     let good = verify(python, folder.path(), &["--expect-head", &head]);
     let said = str::from_utf8(&good.stdout).unwrap();
-    // 40 notes and 19 events in each of three segments.
-    assert_eq!(said, format!("events 177 revision 123 head {head}\n"), "{good:?}");
+    // 40 notes and 26 events in each of three segments.
+    assert_eq!(said, format!("events 198 revision 123 head {head}\n"), "{good:?}");
     assert!(good.status.success());
 
     let other = "00".repeat(32);
