@@ -31,6 +31,10 @@ fn place() -> tempfile::TempDir {
     fs::write(folder.path().join("sound.toml"), "api_version = 1\n").unwrap();
     let wrong = "api_version = 1\n[group.a]\ntimeuot = \"2s\"\n";
     fs::write(folder.path().join("wrong.toml"), wrong).unwrap();
+    let fenced = "api_version = 1\n[group.a]\nfencing = \"fence-first\"\n";
+    fs::write(folder.path().join("fenced.toml"), fenced).unwrap();
+    let kept = "api_version = 1\n[group.a]\nkeep = \"30d\"\n";
+    fs::write(folder.path().join("kept.toml"), kept).unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
     folder
 }
@@ -81,6 +85,20 @@ fn each_mistake_has_its_exit_code_and_its_remedy() {
             "config",
             "config",
             &["wrong.toml", "line 3, column 1", "group.a.timeuot", "correct the document"],
+        ),
+        (
+            with(&["apply", "-f", "fenced.toml"]),
+            78,
+            "config",
+            "config",
+            &["fenced.toml", "fence-first", "not carry it out yet", "leave the key out"],
+        ),
+        (
+            with(&["apply", "-f", "kept.toml"]),
+            78,
+            "config",
+            "config",
+            &["kept.toml", "keep", "leave the key out"],
         ),
         (with(&["status"]), 4, "unavailable", "unavailable", &["127.0.0.1:1", "--stale"]),
         (with(&["apply", "-f", "sound.toml"]), 4, "unavailable", "unavailable", &["127.0.0.1:1"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use interrex_client::fleet_toml::{self, Parsed};
 use interrex_client::views::FleetDocument;
-use interrex_core::fleet::Fleet;
+use interrex_core::fleet::{Fencing, Fleet};
 use interrex_core::{Command, Revision};
 use interrex_wire::pb::View;
 use serde_json::json;
@@ -40,6 +40,7 @@ impl Apply {
         for warning in warnings {
             output::aside(&format!("warning: {warning}"));
         }
+        carried_out(&fleet, &self.file)?;
         let expect = self.expect_revision.map(Revision);
         let command = Command::ApplyFleet { fleet: Arc::new(fleet), expect };
         change::run(global, &self.mutating.wish(command), &[]).await
@@ -67,6 +68,30 @@ impl Diff {
         }
         Ok(if changes.is_empty() { 0 } else { NO })
     }
+}
+
+/// What may be written down but is not carried out by this version yet is refused: nobody shall
+/// rely on it.
+fn carried_out(fleet: &Fleet, file: &Path) -> Result<(), Failure> {
+    let fenced = |fencing| fencing == Fencing::FenceFirst;
+    let groups = || fleet.groups.values();
+    let recorders = || fleet.recorders.values();
+    let own = || recorders().map(|recorder| &recorder.own);
+    let key = if groups().any(|group| fenced(group.fencing))
+        || own().any(|own| own.fencing.is_some_and(fenced))
+    {
+        "fencing = \"fence-first\""
+    } else if recorders().any(|recorder| !recorder.addresses.is_empty()) {
+        "addresses"
+    } else if groups().any(|group| !group.keep.is_zero())
+        || own().any(|own| own.keep.is_some_and(|keep| !keep.is_zero()))
+    {
+        "keep"
+    } else {
+        return Ok(());
+    };
+    let message = format!("{}: {key}: this version does not carry it out yet", file.display());
+    Err(Failure::config(message, "leave the key out"))
 }
 
 /// Prints TOML, whatever form was asked for; with `-o json` the document that holds it.
