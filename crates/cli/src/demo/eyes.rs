@@ -60,13 +60,14 @@ impl Eyes {
         Ok(Self { runtime, channels, follower, seen: Vec::new() })
     }
 
-    /// The first event of `kind` about `recorder` (or server) since `since`.
+    /// The first event of `kind` about a recorder, a server or (by its number) a copy since `since`.
     pub(super) fn event(&mut self, kind: &str, about: &str, since: Instant) -> Result<Seen> {
         let end = Instant::now() + PATIENCE;
         loop {
             let wanted = |seen: &&Seen| {
                 let subject = seen.event.get("subject").and_then(Value::as_object);
-                let named = subject.is_some_and(|s| s.values().any(|v| v == about));
+                let is_it = |value: &Value| value == about || value.to_string() == about;
+                let named = subject.is_some_and(|subject| subject.values().any(is_it));
                 seen.kind == kind && named && seen.at >= since
             };
             if let Some(seen) = self.seen.iter().find(wanted) {

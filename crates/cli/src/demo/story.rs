@@ -207,7 +207,9 @@ impl Story {
     /// only then is the standby empty.
     fn copied(&mut self, back: Instant) -> Result<()> {
         let (home, standby) = (self.place.data("srv-1"), self.place.data("srv-3"));
-        let closed = self.eyes.event("copy_closed", "rec-1", back)?;
+        let copies = ask(&self.place, &["get", "copies"])?;
+        let copy = copies.pointer("/items/0/id").context("the copy of the failover")?.to_string();
+        let closed = self.eyes.event("copy_closed", &copy, back)?;
         let segments = copying::journalled(&standby, "rec-1", 2)?;
         let there = copying::equal(&home, &segments);
         until(|| Ok(copying::present(&standby, &segments) == 0))?;
