@@ -66,7 +66,10 @@ impl Eyes {
         loop {
             let wanted = |seen: &&Seen| {
                 let subject = seen.event.get("subject").and_then(Value::as_object);
-                let is_it = |value: &Value| value == about || value.to_string() == about;
+                let is_it = |value: &Value| {
+                    value == about
+                        || value.as_u64().map(|id| id.to_string()).as_deref() == Some(about)
+                };
                 let named = subject.is_some_and(|subject| subject.values().any(is_it));
                 seen.kind == kind && named && seen.at >= since
             };
